@@ -1,0 +1,54 @@
+# Every target sets up what it needs, once; later calls install nothing.
+#   make ladder [DATASET=ml-1m | DATASET=path/to/mine.csv]    PYTHON=python3.12 picks the Python
+.DEFAULT_GOAL := help
+.PHONY: help ladder test lab outputs clean
+
+PYTHON ?=
+DATASET ?=
+JOBS ?= 2
+RUN := .venv/bin/python -m
+
+help:
+	@echo "make ladder   run every notebook and write reports/ladder (DATASET=name or file)"
+	@echo "make test     ruff, pytest, and every notebook against its committed outputs"
+	@echo "make lab      open the notebooks in JupyterLab"
+	@echo "make outputs  run the notebooks and keep their new outputs, to commit"
+	@echo "make clean    remove the environments and everything that was computed"
+
+ladder: .venv/.ready-base
+	@$(RUN) rslib ladder $(if $(DATASET),--dataset "$(DATASET)") --jobs $(JOBS)
+
+test: .venv/.ready-test
+	@$(RUN) ruff check .
+	@$(RUN) pytest -n $(JOBS) --dist loadfile
+
+lab: .venv-lab/.ready-lab
+	@.venv-lab/bin/jupyter lab notebooks
+
+outputs: .venv/.ready-base
+	@for notebook in notebooks/[0-9]*.ipynb; do \
+	  $(RUN) rslib run "$$notebook" --in-place || exit 1; done
+
+clean:
+	rm -rf .venv .venv-lab data/.cache reports/runs reports/ladder reports/sweeps
+
+# .venv/.ready-EXTRA: the environment holds the package and that extra. JupyterLab has an
+# environment of its own, because its dependencies make every start of papermill slow.
+.venv/.ready-% .venv-lab/.ready-%: pyproject.toml constraints.txt
+	@set -e; venv=$(@D); extra=$*; usable='import sys; sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 14))'; \
+	if ! $$venv/bin/python -c pass 2>/dev/null; then \
+	  for python in "$(PYTHON)" python3 python3.13 python3.12 python3.11 python; do \
+	    [ -n "$$python" ] && "$$python" -c "$$usable" 2>/dev/null && break; python=; done; \
+	  if [ -z "$$python" ]; then \
+	    echo "No usable Python: install Python 3.11, 3.12 or 3.13 (or pass PYTHON=/path/to/it)." >&2; exit 2; fi; \
+	  echo "Setting up $$venv with $$("$$python" --version)"; \
+	  if command -v uv >/dev/null; then uv venv --quiet --clear --python "$$python" $$venv; \
+	  else "$$python" -m venv --clear $$venv >/dev/null || \
+	    { echo "Python has no working venv module: install it (Debian: python3-venv) or uv." >&2; exit 2; }; fi; \
+	fi; \
+	target=.; [ "$$extra" = base ] || target=".[$$extra]"; \
+	if command -v uv >/dev/null; then \
+	  uv pip install --quiet --python $$venv/bin/python -c constraints.txt -e "$$target"; \
+	else $$venv/bin/python -m pip install --quiet --disable-pip-version-check \
+	  -c constraints.txt -e "$$target"; fi; \
+	touch $@

@@ -1,0 +1,35 @@
+"""Collect every notebook as tests: nbval runs the cells, decimals compare with a tolerance."""
+
+import os
+
+from nbval.plugin import IPyNbCell, IPyNbFile
+from printed import Printed
+
+
+class Cell(IPyNbCell):
+    def sanitize(self, text):
+        return Printed(super().sanitize(text)) if isinstance(text, str) else text
+
+
+class Notebook(IPyNbFile):
+    def collect(self):
+        cells = [Cell.from_parent(self, name=cell.name, cell_num=cell.cell_num, cell=cell.cell,
+                                  options=cell.options) for cell in super().collect()]
+        counts = [cell.cell.execution_count for cell in cells]
+        if counts != list(range(1, len(cells) + 1)) or not any(c.cell.outputs for c in cells):
+            raise self.CollectError(f"{self.path.name}: outputs are stripped or stale; run the "
+                                    "notebook from top to bottom and save it")
+        return cells
+
+
+def pytest_collect_file(file_path, parent):
+    options = parent.config.option
+    if file_path.suffix == ".ipynb" and not (options.nbval or options.nbval_lax):
+        options.nbval_current_env = True
+        return Notebook.from_parent(parent, path=file_path)
+
+
+def pytest_configure(config):
+    # a kernel under test records into a scratch folder, never into reports/
+    from tempfile import mkdtemp
+    os.environ.setdefault("RSLIB_RUNS", mkdtemp(prefix="rslib-runs-"))

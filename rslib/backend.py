@@ -1,0 +1,147 @@
+"""Which array module owns these arrays, and how to move them.
+
+The data decides the device; nothing here is stored. Where NumPy and CuPy differ, and what
+rslib does about it:
+
+==========================  ==========================================  =====================
+call                        difference                                  here
+==========================  ==========================================  =====================
+``linalg.solve``            needs ``rhs[..., None]``, equal batches     ``solve_spd``
+singular system             NumPy raises, CuPy may return numbers       ridge above zero
+index out of bounds         NumPy raises, CuPy wraps in silence         ids checked at the door
+scatter-add                 CuPy uses atomics, so the order varies      ``sum_by`` (float64)
+``float(x)``                waits for the device                        once an epoch
+timing                      work is queued                              ``synchronize`` first
+random numbers              different streams                           drawn on the host
+==========================  ==========================================  =====================
+"""
+
+import sys
+
+import numpy as np
+import scipy.sparse
+
+__all__ = ["array_module", "asnumpy", "gpu_available", "group_by", "solve_spd", "sum_by",
+           "synchronize", "to_device"]
+
+
+def _is_cupy(array):
+    return type(array).__module__.partition(".")[0] == "cupy"
+
+
+def array_module(*arrays):
+    """Return the module, NumPy or CuPy, that owns all of ``arrays`` (None is skipped).
+
+    Raises
+    ------
+    TypeError
+        If the arrays live on different devices.
+    """
+    on_gpu = {_is_cupy(array) for array in arrays if array is not None}
+    if len(on_gpu) > 1:
+        raise TypeError("arrays on different devices: move them together with .to('cpu') "
+                        "or .to('gpu')")
+    return sys.modules["cupy"] if True in on_gpu else np
+
+
+def gpu_available():
+    """Return True when CuPy is installed and can run a kernel on a device."""
+    try:
+        import cupy
+        return bool((cupy.zeros(1) + 1).get()[0] == 1)
+    except Exception:       # no package, no driver, no compiler: each raises its own type
+        return False
+
+
+def to_device(array, device):
+    """Return ``array`` on ``device``, ``"cpu"`` or ``"gpu"``; never falls back.
+
+    Raises
+    ------
+    RuntimeError
+        If "gpu" is asked for and there is none.
+    ValueError
+        If ``device`` is neither.
+    """
+    if device == "cpu":
+        return asnumpy(array)
+    if device != "gpu":
+        raise ValueError(f"device must be 'cpu' or 'gpu', not {device!r}")
+    if not gpu_available():
+        raise RuntimeError("no usable GPU: install the extra gpu12 or gpu13 on a machine with a "
+                           "CUDA device, or stay on 'cpu'")
+    import cupy
+    return cupy.asarray(array)
+
+
+def asnumpy(array):
+    """Return ``array`` as a NumPy array on the host, copying only when it lives elsewhere."""
+    return array.get() if _is_cupy(array) else np.asarray(array)
+
+
+def synchronize(array):
+    """Wait until the device of ``array`` has finished its queued work."""
+    if _is_cupy(array):
+        sys.modules["cupy"].cuda.get_current_stream().synchronize()
+
+
+def sum_by(ids, values, n):
+    """Return the sums of ``values`` grouped by ``ids``, in float64.
+
+    Parameters
+    ----------
+    ids : integer array (n_ratings,)
+        Group of each value, in ``range(n)``.
+    values : array (n_ratings,)
+    n : int
+        Number of groups.
+
+    Returns
+    -------
+    float64 array (n,)
+    """
+    xp = array_module(ids, values)
+    return xp.bincount(ids, weights=values, minlength=n).astype(xp.float64)
+
+
+def group_by(ids, n):
+    """Group positions by id with one counting sort.
+
+    Parameters
+    ----------
+    ids : integer array (n_ratings,)
+        In ``range(n)``.
+    n : int
+        Number of groups.
+
+    Returns
+    -------
+    indptr : int64 array (n + 1,)
+        Group g holds ``rows[indptr[g]:indptr[g + 1]]``.
+    rows : int64 array (n_ratings,)
+        Positions in ``ids``, in their original order inside each group.
+    """
+    xp = array_module(ids)
+    if xp is np:        # transposing a one-entry-a-row matrix is SciPy's compiled counting sort
+        ones = scipy.sparse.csr_array(
+            (np.ones(ids.size, np.int8), ids, np.arange(ids.size + 1)), shape=(ids.size, n))
+        columns = ones.tocsc()
+        return columns.indptr.astype(np.int64), columns.indices.astype(np.int64)
+    indptr = xp.zeros(n + 1, xp.int64)
+    indptr[1:] = xp.cumsum(xp.bincount(ids, minlength=n))
+    return indptr, xp.argsort(ids, kind="stable")
+
+
+def solve_spd(matrices, rhs):
+    """Solve a batch of symmetric positive definite systems.
+
+    Parameters
+    ----------
+    matrices : array (batch, k, k)
+    rhs : array (batch, k)
+
+    Returns
+    -------
+    array (batch, k)
+    """
+    return array_module(matrices, rhs).linalg.solve(matrices, rhs[..., None])[..., 0]

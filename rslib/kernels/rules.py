@@ -1,0 +1,59 @@
+"""Update rules of stochastic gradient descent: what one rating does to the parameters.
+
+Each rule is a plain function of one rating, so it can be read, run in slow motion and compiled.
+``lane`` and ``lanes`` say which factors this worker owns (one worker on a CPU; 32 lanes of a warp
+on a GPU), ``reduce_sum`` adds the lanes' partial sums. ``state`` holds the arrays that change,
+``steps`` the constants. Every rule returns the error of the rating before the step, in stars.
+"""
+
+
+def baseline(user, item, value, state, steps, lane, lanes, reduce_sum):
+    r"""Step down the gradient of one rating's share of the baseline objective.
+
+    .. math:: e = r - \mu - b_u - b_i, \quad
+              b_u \mathrel{+}= \gamma (e - \tfrac{\lambda_u}{n_u} b_u), \quad
+              b_i \mathrel{+}= \gamma (e - \tfrac{\lambda_i}{n_i} b_i)
+
+    Dividing the penalty by the number of ratings spreads it evenly over them, so that an epoch
+    descends the same objective that alternating ridge minimises.
+
+    ``state``: user_bias, item_bias. ``steps``: mean, learning_rate, and the arrays
+    reg_user / n_u and reg_item / n_i.
+    """
+    user_bias, item_bias = state
+    mean, learning_rate, user_shrinkage, item_shrinkage = steps
+    error = value - mean - user_bias[user] - item_bias[item]
+    if lane == 0:
+        user_bias[user] += learning_rate * (error - user_shrinkage[user] * user_bias[user])
+        item_bias[item] += learning_rate * (error - item_shrinkage[item] * item_bias[item])
+    return error
+
+
+def biased_mf(user, item, value, state, steps, lane, lanes, reduce_sum):
+    r"""Step down the gradient of one rating's share of the biased factorisation objective.
+
+    .. math:: e = r - \mu - b_u - b_i - p_u \cdot q_i, \quad
+              b_u \mathrel{+}= \gamma (e - \lambda_b b_u), \quad
+              p_u \mathrel{+}= \gamma (e\, q_i - \lambda p_u), \quad
+              q_i \mathrel{+}= \gamma (e\, p_u - \lambda q_i)
+
+    with the old :math:`p_u` in the last step.
+
+    ``state``: user_bias, item_bias, user_factors, item_factors. ``steps``: mean, learning_rate,
+    reg, reg_bias.
+    """
+    user_bias, item_bias, user_factors, item_factors = state
+    mean, learning_rate, reg, reg_bias = steps
+    p, q = user_factors[user], item_factors[item]
+    dot = value * 0
+    for f in range(lane, len(p), lanes):
+        dot += p[f] * q[f]
+    error = value - mean - user_bias[user] - item_bias[item] - reduce_sum(dot)
+    if lane == 0:
+        user_bias[user] += learning_rate * (error - reg_bias * user_bias[user])
+        item_bias[item] += learning_rate * (error - reg_bias * item_bias[item])
+    for f in range(lane, len(p), lanes):
+        old = p[f]
+        p[f] += learning_rate * (error * q[f] - reg * old)
+        q[f] += learning_rate * (error * old - reg * q[f])
+    return error

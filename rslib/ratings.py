@@ -1,0 +1,197 @@
+"""Frozen columns of who rated what, when, and how many stars."""
+
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from typing import NamedTuple
+
+import numpy as np
+
+from rslib.backend import array_module, group_by, to_device
+
+__all__ = ["CSR", "Info", "Pairs", "Ratings"]
+
+
+class CSR(NamedTuple):
+    """Ratings grouped by user or by item.
+
+    Row r holds ``ids[indptr[r]:indptr[r + 1]]`` (the other side), their ``values`` in stars, and
+    ``rows``, their positions in the columns they came from.
+    """
+
+    indptr: np.ndarray      # (n_rows + 1,) int64
+    ids: np.ndarray         # (n_ratings,) int32
+    values: np.ndarray      # (n_ratings,) float32
+    rows: np.ndarray        # (n_ratings,) int64
+
+
+@dataclass(frozen=True, eq=False)
+class Info:
+    """Where ratings came from, and the names behind their ids.
+
+    Parameters
+    ----------
+    name : str
+        Name of the data set, or the stem of a user's file.
+    user_ids, item_ids : array (n_users,), (n_items,)
+        The ids of the source: ``item_ids[i]`` is what the file calls item i.
+    titles : array of str (n_items,) or None
+        Titles of the items in the same order.
+    scale : (float, float)
+        Lowest and highest rating, in stars; predictions are clipped to it before they are scored.
+    first_day : str or None
+        ISO date of day 0.
+    n_duplicates : int
+        Duplicate pairs dropped while reading; the last rating of each pair was kept.
+    extra : dict
+        What only one source has: the probe rows of Netflix, the planted truth of the synthetic set.
+    """
+
+    name: str
+    user_ids: np.ndarray
+    item_ids: np.ndarray
+    titles: np.ndarray | None = None
+    scale: tuple[float, float] = (1.0, 5.0)
+    first_day: str | None = None
+    n_duplicates: int = 0
+    extra: dict = field(default_factory=dict)
+
+    def title(self, item):
+        """Return the title of item ``item``, or the id of the source where it has none."""
+        return str((self.item_ids if self.titles is None else self.titles)[int(item)])
+
+
+def _ids(name, column, n):
+    """Check one id column at the door and return it as contiguous int32."""
+    xp = array_module(column)
+    column = xp.asarray(column)
+    if column.ndim != 1:
+        raise ValueError(f"{name} must be one-dimensional, not of shape {column.shape}")
+    if column.size and column.dtype.kind not in "iu":
+        raise TypeError(f"{name} must be integers, not {column.dtype}")
+    if column.size:
+        low, high = int(column.min()), int(column.max())
+        if low < 0 or high >= n:
+            raise ValueError(f"{name} must lie in 0..{n - 1}, found {low}..{high}")
+    return xp.ascontiguousarray(column, dtype=xp.int32)
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Pairs:
+    """Who and what and when, without the stars: all that a model may see when it predicts.
+
+    Parameters
+    ----------
+    users, items : integer array (n,)
+        Ids in ``range(n_users)`` and ``range(n_items)``; kept as int32.
+    days : integer array (n,) or None
+        Days since the first rating of the data set; kept as int32.
+    n_users, n_items : int or None
+        Size of the world, ids never seen included; None takes the largest id plus one.
+
+    Raises
+    ------
+    TypeError
+        Ids that are not integers, columns on different devices.
+    ValueError
+        Columns of different lengths, ids out of range.
+    """
+
+    users: np.ndarray
+    items: np.ndarray
+    days: np.ndarray | None = None
+    n_users: int | None = None
+    n_items: int | None = None
+
+    def __post_init__(self):
+        array_module(self.users, self.items, self.days)
+        for name, size in (("users", "n_users"), ("items", "n_items")):
+            column = getattr(self, name)
+            n = getattr(self, size)
+            n = int(n) if n is not None else int(column.max()) + 1 if len(column) else 0
+            object.__setattr__(self, size, n)
+            object.__setattr__(self, name, _ids(name, column, n))
+        if self.days is not None:
+            xp = array_module(self.days)
+            object.__setattr__(self, "days", xp.ascontiguousarray(self.days, dtype=xp.int32))
+        for name in self._columns:
+            column = getattr(self, name)
+            if column is not None and len(column) != len(self.users):
+                raise ValueError(f"{name} has {len(column)} rows, users has {len(self.users)}")
+
+    _columns = ("users", "items", "days")
+
+    def __len__(self):
+        return len(self.users)
+
+    def __repr__(self):
+        return (f"{type(self).__name__}({len(self):,} of {self.n_users:,} users "
+                f"x {self.n_items:,} items)")
+
+    def __getitem__(self, mask):
+        """Return the rows that a boolean mask, a slice or an index array picks."""
+        picked = {name: None if getattr(self, name) is None else getattr(self, name)[mask]
+                  for name in self._columns}
+        return replace(self, **picked)
+
+    def to(self, device):
+        """Return the same columns on ``"cpu"`` or ``"gpu"``."""
+        moved = {name: None if getattr(self, name) is None
+                 else to_device(getattr(self, name), device) for name in self._columns}
+        return replace(self, **moved)
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Ratings(Pairs):
+    """Pairs with their stars.
+
+    Parameters
+    ----------
+    values : array (n,)
+        Ratings in stars; kept as float32. NaN and infinity are refused.
+    ranks : integer array (n,) or None
+        Order of a rating among those that its user gave on the same day, for splits by time.
+    info : Info or None
+        Names and origin; models never read it.
+    """
+
+    values: np.ndarray = None
+    ranks: np.ndarray | None = None
+    info: Info | None = None
+
+    _columns = ("users", "items", "days", "values", "ranks")
+
+    def __post_init__(self):
+        if self.values is None:
+            raise TypeError("Ratings needs values; without them use Pairs")
+        xp = array_module(self.users, self.values, self.ranks)
+        object.__setattr__(self, "values", xp.ascontiguousarray(self.values, dtype=xp.float32))
+        super().__post_init__()
+        if not bool(xp.isfinite(self.values).all()):
+            row = int(xp.argmin(xp.isfinite(self.values)))
+            raise ValueError(f"values: row {row} is {float(self.values[row])}, not a rating")
+
+    @property
+    def pairs(self):
+        """The same rows without their values."""
+        return Pairs(self.users, self.items, self.days, self.n_users, self.n_items)
+
+    def _grouped(self, by, other, n):
+        indptr, rows = group_by(by, n)
+        return CSR(indptr, other[rows], self.values[rows], rows)
+
+    @cached_property
+    def by_user(self):
+        """Ratings grouped by user: a CSR with items as ids."""
+        return self._grouped(self.users, self.items, self.n_users)
+
+    @cached_property
+    def by_item(self):
+        """Ratings grouped by item: a CSR with users as ids."""
+        return self._grouped(self.items, self.users, self.n_items)
+
+    @property
+    def scale(self):
+        """Lowest and highest rating, in stars: those declared by the source, else those seen."""
+        if self.info is not None:
+            return self.info.scale
+        return (float(self.values.min()), float(self.values.max())) if len(self) else (1.0, 5.0)

@@ -1,0 +1,160 @@
+"""Who is held out: the Netflix rule, at random, or by time."""
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from rslib.backend import asnumpy
+from rslib.ratings import Ratings
+
+__all__ = ["Split", "by_time", "netflix", "random"]
+
+
+@dataclass(frozen=True, eq=False)
+class Split:
+    """The four parts of a contest.
+
+    ``train`` and ``probe`` are what competitors see, values included; ``quiz`` feeds the public
+    leaderboard, ``test`` decides. Tune on probe after fitting on train; fit ``final`` (train and
+    probe together) once, then score quiz and test.
+
+    Parameters
+    ----------
+    train, probe, quiz, test : Ratings
+    rows : dict of str to int64 array
+        Positions of each part in the ratings that were split.
+    """
+
+    train: Ratings
+    probe: Ratings
+    quiz: Ratings
+    test: Ratings
+    final: Ratings = field(repr=False)
+    rows: dict = field(repr=False)
+
+
+def _split(ratings, rows):
+    for name, picked in rows.items():
+        if not len(picked):
+            raise ValueError(f"{name} would be empty: {ratings!r} is too small for this split")
+    final = np.sort(np.concatenate([rows["train"], rows["probe"]]))
+    return Split(**{name: ratings[picked] for name, picked in rows.items()},
+                 final=ratings[final], rows={**rows, "final": final})
+
+
+def last_ratings(ratings, n_last=9):
+    """Return a mask of the last ratings of each user: the hold-out rule of the Netflix Prize.
+
+    The last ``n_last`` of a user with at least ``2 * n_last`` ratings, half (rounded down) of a
+    user with fewer; a user with one rating stays in training. Ties within a day follow ``ranks``
+    where the source has them, then the order of the rows.
+
+    Parameters
+    ----------
+    ratings : Ratings
+        With days; without them the order of the rows stands for time.
+    n_last : int
+        Ratings held out per user; 9 in the contest.
+
+    Returns
+    -------
+    bool array (n_ratings,)
+
+    References
+    ----------
+    Koren, The BellKor Solution to the Netflix Grand Prize (2009), section II.
+    """
+    users, days, ranks = (None if column is None else asnumpy(column)
+                          for column in (ratings.users, ratings.days, ratings.ranks))
+    keys = [key for key in (ranks, days) if key is not None]
+    order = np.lexsort((*keys, users))                          # stable: ties keep row order
+    counts = np.bincount(users, minlength=ratings.n_users)
+    ends = np.cumsum(counts)
+    held_out = np.minimum(n_last, counts // 2)
+    from_the_end = ends[users[order]] - np.arange(len(users))   # 1 for the last rating of a user
+    mask = np.zeros(len(users), bool)
+    mask[order[from_the_end <= held_out[users[order]]]] = True
+    return mask
+
+
+def _three_ways(held_out, rng):
+    """Deal positions at random into probe, quiz and test; sizes differ by at most one."""
+    dealt = np.array_split(rng.permutation(held_out), 3)
+    return {name: np.sort(part) for name, part in
+            zip(("probe", "quiz", "test"), dealt, strict=True)}
+
+
+def netflix(ratings, *, seed=0, n_last=9):
+    """Split as the Netflix Prize did: the last nine of each user, three ways at random.
+
+    Parameters
+    ----------
+    ratings : Ratings
+    seed : int
+        Seed of the three-way deal.
+    n_last : int
+        See `last_ratings`.
+
+    Returns
+    -------
+    Split
+
+    Raises
+    ------
+    ValueError
+        If a part would be empty.
+    """
+    mask = last_ratings(ratings, n_last)
+    rows = {"train": np.flatnonzero(~mask)}
+    rows |= _three_ways(np.flatnonzero(mask), np.random.default_rng(seed))
+    return _split(ratings, rows)
+
+
+def random(ratings, *, fraction=0.1, seed=0):
+    """Hold out a random ``fraction`` of all ratings, dealt three ways.
+
+    The mask is ``default_rng(seed).random(n) < fraction`` in the order of the file, the protocol
+    of most papers that report MovieLens 1M.
+
+    Returns
+    -------
+    Split
+
+    Raises
+    ------
+    ValueError
+        If ``fraction`` is not inside (0, 1) or a part would be empty.
+    """
+    if not 0 < fraction < 1:
+        raise ValueError(f"fraction must lie between 0 and 1, not {fraction}")
+    rng = np.random.default_rng(seed)
+    mask = rng.random(len(ratings)) < fraction
+    rows = {"train": np.flatnonzero(~mask)} | _three_ways(np.flatnonzero(mask), rng)
+    return _split(ratings, rows)
+
+
+def by_time(ratings, *, fraction=0.1, seed=0):
+    """Hold out the last ``fraction`` of all ratings in time, dealt three ways.
+
+    The cut falls between two days: every rating of the first held-out day is held out, so no
+    training rating is younger than a held-out one.
+
+    Returns
+    -------
+    Split
+
+    Raises
+    ------
+    ValueError
+        If the ratings carry no days, ``fraction`` is not inside (0, 1), or a part would be empty.
+    """
+    if ratings.days is None:
+        raise ValueError("by_time needs days; these ratings carry none")
+    if not 0 < fraction < 1:
+        raise ValueError(f"fraction must lie between 0 and 1, not {fraction}")
+    days = asnumpy(ratings.days)
+    first = np.sort(days)[int(np.ceil(len(days) * (1 - fraction))) - 1] + 1
+    mask = days >= first
+    rows = {"train": np.flatnonzero(~mask)}
+    rows |= _three_ways(np.flatnonzero(mask), np.random.default_rng(seed))
+    return _split(ratings, rows)

@@ -1,0 +1,158 @@
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from rslib import kernels
+from rslib.kernels import normal_equations, rules
+
+
+def problem(lengths, k=5, seed=0, dtype=np.float32):
+    rng = np.random.default_rng(seed)
+    indptr = np.concatenate([[0], np.cumsum(lengths)])
+    ids = rng.integers(0, 40, indptr[-1]).astype(np.int32)
+    features = rng.normal(size=(40, k)).astype(dtype)
+    ridge = rng.uniform(0.5, 2, (len(lengths), k)).astype(dtype)
+    return indptr, ids, rng.normal(size=indptr[-1]).astype(dtype), features, ridge
+
+
+SHAPES = {"skewed": [1, 2, 3, 500, 40, 7, 0, 90], "one row": [4], "one rating": [1],
+          "empty rows only": [0, 0], "equal": [8] * 20}
+
+
+@pytest.mark.parametrize("lengths", SHAPES.values(), ids=SHAPES.keys())
+@pytest.mark.parametrize("dtype, rtol", [(np.float32, 1e-4), (np.float64, 1e-11)])
+def test_batched_regressions_equal_the_slow_twin(lengths, dtype, rtol):
+    inputs = problem(lengths, dtype=dtype)
+    fast, slow = kernels.ridge_rows(*inputs), kernels.ridge_rows_slow(*inputs)
+    assert fast.dtype == dtype
+    np.testing.assert_allclose(fast, slow, rtol=rtol, atol=rtol)
+
+
+def test_blocks_cover_every_row_once_and_waste_at_most_half(monkeypatch):
+    monkeypatch.setattr(normal_equations, "BLOCK", 2000)
+    lengths = np.random.default_rng(0).zipf(1.5, 400).clip(0, 3000)
+    lengths[:10] = 0
+    seen = []
+    for rows, longest in normal_equations._blocks(lengths, 5):
+        assert lengths[rows].max() == longest
+        assert longest <= max(2 * lengths[rows].min(), 16)
+        assert len(rows) == 1 or len(rows) * longest * 5 <= 2000
+        seen.extend(rows)
+    assert sorted(seen) == np.flatnonzero(lengths).tolist()
+
+
+def test_small_blocks_give_the_same_solution(monkeypatch):
+    inputs = problem(SHAPES["skewed"], dtype=np.float64)
+    whole = kernels.ridge_rows(*inputs)
+    monkeypatch.setattr(normal_equations, "BLOCK", 50)
+    np.testing.assert_allclose(kernels.ridge_rows(*inputs), whole, rtol=1e-12)
+
+
+def test_predict_pairs_in_blocks_equals_one_by_one(monkeypatch):
+    rng = np.random.default_rng(0)
+    p, q = rng.normal(size=(7, 3)), rng.normal(size=(5, 3))
+    users, items = rng.integers(0, 7, 50), rng.integers(0, 5, 50)
+    monkeypatch.setattr(kernels.predict, "BLOCK", 8)
+    stars = kernels.predict_pairs(users, items, 3.5, p[:, 0], q[:, 0], p, q)
+    by_hand = [3.5 + p[u, 0] + q[i, 0] + p[u] @ q[i] for u, i in zip(users, items, strict=True)]
+    np.testing.assert_allclose(stars, by_hand, rtol=1e-12)
+
+
+def baseline_start(train):
+    shrinkage = [np.full(n, 0.1, np.float32) for n in (train.n_users, train.n_items)]
+    state = [np.full(n, 0.3, np.float32) for n in (train.n_users, train.n_items)]
+    return state, (3.5, 0.05, *shrinkage)
+
+
+def biased_mf_start(train):
+    rng = np.random.default_rng(1)
+    state = [rng.normal(0, 0.3, shape).astype(np.float32)
+             for n in (train.n_users, train.n_items) for shape in (n, (n, 4))]
+    return state[::2] + state[1::2], (3.5, 0.05, 0.1, 0.02)
+
+
+RULES = [(rules.baseline, baseline_start), (rules.biased_mf, biased_mf_start)]
+BY_NAME = dict(argvalues=RULES, ids=[rule.__name__ for rule, _ in RULES])
+
+
+@pytest.mark.parametrize("rule, start", **BY_NAME)
+def test_compiled_epoch_equals_the_slow_twin(rule, start, train):
+    order = np.random.default_rng(2).permutation(len(train))[:500]
+    results = []
+    for epoch in (kernels.sgd_epoch, kernels.sgd_epoch_slow):
+        state, steps = start(train)
+        results.append((epoch(rule, train, order, tuple(state), steps), *state))
+    for fast, slow in zip(*results, strict=True):
+        np.testing.assert_allclose(fast, slow, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("rule, start", **BY_NAME)
+def test_lanes_share_the_work_of_one_rating(rule, start, train):
+    """Four lanes, each owning some factors, end where one lane alone ends."""
+    alone, steps = start(train)
+    shared = [array.copy() for array in alone]
+    user, item, value = train.users[0], train.items[0], train.values[0]
+    rule(user, item, value, tuple(alone), steps, 0, 1, lambda partial: partial)
+    partials = []
+    for lane in range(4):       # first pass: each lane's partial sum, on a scratch copy
+        scratch = tuple(array.copy() for array in shared)
+        rule(user, item, value, scratch, steps, lane, 4, lambda s: partials.append(s) or s)
+    total = sum(partials)
+    before = [array.copy() for array in shared]
+    for lane in range(4):       # second pass: every lane starts from the same state
+        scratch = tuple(array.copy() for array in before)
+        rule(user, item, value, scratch, steps, lane, 4, lambda _: total)
+        for array, start_of, moved in zip(shared, before, scratch, strict=True):
+            array += moved - start_of
+    for one, many in zip(alone, shared, strict=True):
+        np.testing.assert_allclose(one, many, rtol=1e-5, atol=1e-6)
+
+
+def share_baseline(state, steps, user, item, value):
+    mean, _, user_shrinkage, item_shrinkage = steps
+    bu, bi = (array.astype(float) for array in state)
+    error = value - mean - bu[user] - bi[item]
+    return error**2 + user_shrinkage[user] * bu[user]**2 + item_shrinkage[item] * bi[item]**2
+
+
+def share_biased_mf(state, steps, user, item, value):
+    mean, _, reg, reg_bias = steps
+    bu, bi, p, q = (array.astype(float) for array in state)
+    error = value - mean - bu[user] - bi[item] - p[user] @ q[item]
+    return (error**2 + reg_bias * (bu[user]**2 + bi[item]**2)
+            + reg * (p[user] @ p[user] + q[item] @ q[item]))
+
+
+@pytest.mark.parametrize("rule, start, share", [
+    (rules.baseline, baseline_start, share_baseline),
+    (rules.biased_mf, biased_mf_start, share_biased_mf)], ids=["baseline", "biased_mf"])
+def test_step_is_minus_half_the_gradient_of_the_rating_s_share(rule, start, share, train):
+    """Central differences of the share of the objective, in float64."""
+    state, steps = start(train)
+    state = [array.astype(float) for array in state]
+    user, item, value = int(train.users[0]), int(train.items[0]), float(train.values[0])
+    learning_rate = 1e-6
+    moved = [array.copy() for array in state]
+    rule(user, item, value, tuple(moved), (steps[0], learning_rate, *steps[2:]), 0, 1,
+         lambda partial: partial)
+    for which, array in enumerate(state):
+        row = user if which % 2 == 0 else item
+        for place in np.ndindex(array[row].shape):
+            ends = []
+            for step in (1e-5, -1e-5):
+                nudged = [other.copy() for other in state]
+                nudged[which][(row, *place)] += step
+                ends.append(share(nudged, steps, user, item, value))
+            gradient = (ends[0] - ends[1]) / 2e-5
+            step = (moved[which][(row, *place)] - array[(row, *place)]) / learning_rate
+            assert step == pytest.approx(-gradient / 2, rel=1e-4, abs=1e-6)
+
+
+def test_epoch_returns_the_squared_errors_it_met():
+    one = SimpleNamespace(users=np.array([0], np.int32), items=np.array([0], np.int32),
+                          values=np.array([5.0], np.float32))
+    state = tuple(np.zeros(1, np.float32) for _ in range(2))
+    zero = np.zeros(1, np.float32)
+    squares = kernels.sgd_epoch(rules.baseline, one, np.array([0]), state, (3.0, 0.1, zero, zero))
+    assert squares == pytest.approx(4.0) and state[0][0] == pytest.approx(0.2)

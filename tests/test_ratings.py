@@ -1,0 +1,69 @@
+import numpy as np
+import pytest
+
+from rslib.ratings import Pairs, Ratings
+
+
+def ratings(**changes):
+    columns = dict(users=np.array([1, 0, 1]), items=np.array([0, 2, 2]),
+                   values=np.array([4.0, 3.0, 5.0]), days=np.array([0, 7, 3])) | changes
+    return Ratings(**columns)
+
+
+def test_columns_are_compact_and_the_world_is_counted():
+    r = ratings()
+    assert (r.users.dtype, r.values.dtype, r.days.dtype) == (np.int32, np.float32, np.int32)
+    assert (r.n_users, r.n_items, len(r)) == (2, 3, 3)
+
+
+def test_pairs_carry_no_values():
+    pairs = ratings().pairs
+    assert type(pairs) is Pairs and not hasattr(pairs, "values")
+
+
+def test_csr_views_hold_every_rating_once():
+    by_item = ratings().by_item
+    assert by_item.indptr.tolist() == [0, 1, 1, 3]
+    assert by_item.ids.tolist() == [1, 0, 1]
+    assert by_item.values.tolist() == [4.0, 3.0, 5.0]
+    assert by_item.rows.tolist() == [0, 1, 2]
+    assert ratings().by_user.rows.tolist() == [1, 0, 2]
+
+
+def test_masks_slices_and_index_arrays_keep_the_world():
+    r = ratings()
+    for picked in (r[r.values > 3], r[np.array([0, 2])]):
+        assert picked.values.tolist() == [4.0, 5.0] and picked.days.tolist() == [0, 3]
+        assert (picked.n_users, picked.n_items) == (2, 3)
+    assert len(r[:1]) == 1
+
+
+@pytest.mark.parametrize("changes, error, words", [
+    (dict(users=np.array([1.0, 0.0, 1.0])), TypeError, "users must be integers"),
+    (dict(users=np.array([1, -1, 1])), ValueError, "users must lie in 0..1, found -1..1"),
+    (dict(items=np.array([0, 9, 2]), n_items=3), ValueError, "items must lie in 0..2"),
+    (dict(items=np.array([0, 9])), ValueError, "items has 2 rows, users has 3"),
+    (dict(values=np.array([1, 2])), ValueError, "values has 2 rows"),
+    (dict(values=np.array([1, np.nan, 3])), ValueError, "row 1 is nan"),
+    (dict(values=None), TypeError, "needs values"),
+    (dict(users=np.array([[1], [0], [1]])), ValueError, "one-dimensional"),
+])
+def test_bad_columns_are_refused_in_one_line(changes, error, words):
+    with pytest.raises(error, match=words) as caught:
+        ratings(**changes)
+    assert "\n" not in str(caught.value)
+
+
+def test_empty_ratings_are_a_world_without_ratings():
+    empty = ratings()[np.zeros(3, bool)]
+    assert len(empty) == 0 and empty.by_user.indptr.tolist() == [0, 0, 0]
+
+
+def test_gpu_never_falls_back():
+    from rslib.backend import gpu_available
+    if gpu_available():
+        pytest.skip("this machine has a GPU")
+    with pytest.raises(RuntimeError, match="no usable GPU"):
+        ratings().to("gpu")
+    with pytest.raises(ValueError, match="'cpu' or 'gpu'"):
+        ratings().to("tpu")
