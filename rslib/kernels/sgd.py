@@ -1,4 +1,8 @@
-"""The CPU driver of the update rules: compiled once per rule, one rating after another."""
+"""The CPU driver of the update rules: compiled once per rule, one user after another.
+
+All ratings of a user are visited in a row, so that their factors stay in the nearest cache: several
+times faster than a shuffle of all ratings, and as good when the order of the users is shuffled.
+"""
 
 import numba
 import numpy as np
@@ -21,37 +25,39 @@ _biased_mf = inlined(rules.biased_mf)
 
 
 @compiled
-def _baseline_epoch(users, items, values, order, state, steps):
+def _baseline_epoch(indptr, items, values, users, state, steps):
     squares = 0.0
-    for row in order:
-        error = _baseline(users[row], items[row], values[row], state, steps, 0, 1, alone)
-        squares += error * error
+    for user in users:
+        for row in range(indptr[user], indptr[user + 1]):
+            error = _baseline(user, items[row], values[row], state, steps, 0, 1, alone)
+            squares += error * error
     return squares
 
 
 @compiled
-def _biased_mf_epoch(users, items, values, order, state, steps):
+def _biased_mf_epoch(indptr, items, values, users, state, steps):
     squares = 0.0
-    for row in order:
-        error = _biased_mf(users[row], items[row], values[row], state, steps, 0, 1, alone)
-        squares += error * error
+    for user in users:
+        for row in range(indptr[user], indptr[user + 1]):
+            error = _biased_mf(user, items[row], values[row], state, steps, 0, 1, alone)
+            squares += error * error
     return squares
 
 
 _EPOCHS = {rules.baseline: _baseline_epoch, rules.biased_mf: _biased_mf_epoch}
 
 
-def sgd_epoch(rule, ratings, order, state, steps):
-    """Apply an update rule to every rating once.
+def sgd_epoch(rule, by_user, users, state, steps):
+    """Apply an update rule to every rating of ``users``, one user after another.
 
     Parameters
     ----------
     rule : function
         One of `rslib.kernels.rules`.
-    ratings : Ratings
-        On the CPU.
-    order : int array (n_ratings,)
-        Rows in the order in which they are visited.
+    by_user : CSR
+        Ratings grouped by user, on the CPU.
+    users : int array (n,)
+        Users in the order in which they are visited; a permutation of all makes an epoch.
     state : tuple of float32 arrays
         Changed in place.
     steps : tuple
@@ -68,14 +74,15 @@ def sgd_epoch(rule, ratings, order, state, steps):
     Determinism: same inputs, same bits on one machine.
     """
     steps = tuple(np.float32(s) if np.isscalar(s) else s for s in steps)
-    return float(_EPOCHS[rule](ratings.users, ratings.items, ratings.values, order, state, steps))
+    return float(_EPOCHS[rule](by_user.indptr, by_user.ids, by_user.values, users, state, steps))
 
 
-def sgd_epoch_slow(rule, ratings, order, state, steps):
+def sgd_epoch_slow(rule, by_user, users, state, steps):
     """Do what `sgd_epoch` does in plain Python: the version to read."""
     squares = 0.0
-    for row in order:
-        error = rule(ratings.users[row], ratings.items[row], ratings.values[row],
-                     state, steps, lane=0, lanes=1, reduce_sum=_alone)
-        squares += float(error) ** 2
+    for user in users:
+        for row in range(by_user.indptr[user], by_user.indptr[user + 1]):
+            error = rule(user, by_user.ids[row], by_user.values[row], state, steps,
+                         lane=0, lanes=1, reduce_sum=_alone)
+            squares += float(error) ** 2
     return squares

@@ -38,7 +38,7 @@ class Baseline(Model):
     decay : float in (0, 1]
         Factor on the step of "sgd" after each epoch.
     seed : int
-        Order of the ratings in "sgd".
+        Order of the users in "sgd".
 
     Attributes
     ----------
@@ -124,7 +124,7 @@ class Baseline(Model):
                                          (self.reg_item, train.items, train.n_items))]
         learning_rate = self.learning_rate
         for epoch in range(1, self.n_epochs + 1):
-            sgd_epoch(rules.baseline, train, rng.permutation(len(train)),
+            sgd_epoch(rules.baseline, train.by_user, rng.permutation(train.n_users),
                       (self.user_bias_, self.item_bias_),
                       (self.global_mean_, learning_rate, *shrinkage))
             learning_rate *= self.decay

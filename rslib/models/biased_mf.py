@@ -41,7 +41,7 @@ class BiasedMF(Model):
     init_std : float, above 0
         Standard deviation of the factors at the start.
     seed : int
-        Start, and order of the ratings in "sgd".
+        Start, and order of the users in "sgd".
 
     Attributes
     ----------
@@ -114,7 +114,7 @@ class BiasedMF(Model):
         learning_rate = self.learning_rate * self.decay ** (epoch - 1)
         state = self.user_bias_, self.item_bias_, self.user_factors_, self.item_factors_
         steps = self.global_mean_, learning_rate, self.reg, self.reg_bias
-        sgd_epoch(rules.biased_mf, train, rng.permutation(len(train)), state, steps)
+        sgd_epoch(rules.biased_mf, train.by_user, rng.permutation(train.n_users), state, steps)
 
     def _als(self, train, rng, epoch):
         self.user_bias_, self.user_factors_ = self._solve(
