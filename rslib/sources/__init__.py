@@ -1,0 +1,200 @@
+"""Named data sets and users' own files, read into `Ratings`.
+
+A name is looked for in the folder that RSLIB_DATA names, then in data/, and is then downloaded
+where its publisher allows. What is read goes into a compact store (see `rslib.sources.store`), so
+the second load of the same source takes a moment.
+"""
+
+import re
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+
+from rslib import HOME
+from rslib.ratings import Ratings
+from rslib.sources import movielens, netflix, own, store
+from rslib.sources.build import Source
+from rslib.sources.download import PUBLISHED, check, find
+from rslib.sources.errors import SourceError, SourceMissing
+from rslib.sources.locate import BadValue
+from rslib.sources.members import is_archive, members, stamps
+
+__all__ = ["PUBLISHED", "SourceError", "SourceMissing", "load", "load_fold"]
+
+_KNOWN_FILES = re.compile(r"u\.data|ratings\.dat|training_set|mv_\d+\.txt|combined_data_\d\.txt"
+                          r"|training_set\.tar")
+
+
+def _own_source(path, given, scale):
+    suffix = path.suffix.lower()
+    reader = (own.parquet_table if suffix in own.PARQUET else own.text_table)(path, given)
+    return Source(path.stem, str(path), reader, scale=scale)
+
+
+def _published_source(name, path, scale):
+    """Return the source of a folder or an archive in one of the official formats."""
+    files = members(path)
+    found = movielens.recognise(files)
+    if found is not None:
+        reader, titles, declared = found
+        return Source(name, str(path), reader, titles, scale or declared)
+    found = netflix.recognise(files)
+    if found is not None:
+        return Source(name, str(path), *found, scale or movielens.WHOLE_STARS,
+                      partial(netflix.extras, files))
+    raise SourceError(f"{path}: no ratings in a known format: u.data, ratings.dat, ratings.csv, "
+                      "mv_*.txt or combined_data_1.txt to 4")
+
+
+def _place(name):
+    """Return the path that a name or a path stands for."""
+    if name in PUBLISHED:
+        return find(name)
+    path = Path(name).expanduser()
+    if not path.exists():
+        raise SourceMissing(f"{path}: no such file or folder, and none of the known sets "
+                            f"{', '.join(PUBLISHED)}, synthetic")
+    # a file of a published set brings its neighbours: titles, probe, the other parts
+    return path.absolute().parent if _KNOWN_FILES.fullmatch(path.name) else path.absolute()
+
+
+def _checked_scale(scale):
+    if scale is None:
+        return None
+    low, high = map(float, scale)
+    if not low < high:
+        raise ValueError(f"scale must be (lowest, highest), not {scale}")
+    return low, high
+
+
+def _is_table(path):
+    return path.is_file() and path.suffix.lower() in (*own.TABLES, *own.PARQUET)
+
+
+def _maker(name, path, given, scale):
+    """Return what makes the source, once it is known that the store has to be built."""
+    if _is_table(path):
+        return partial(_own_source, path, given, scale)
+    if path.is_file() and not is_archive(path):
+        raise SourceError(f"{path}: not a file that can be read; expected one of "
+                          f"{' '.join([*own.TABLES, *own.PARQUET])}, a zip, a tar or a folder")
+    if any(given.values()):
+        raise SourceError(f"{path}: the columns of a published format are known; user=, item=, "
+                          "rating= and time= are for a table of your own")
+    return partial(_published_source, name if name in PUBLISHED else path.stem, path, scale)
+
+
+def load(name_or_path="ml-latest-small", *, user: str | None = None, item: str | None = None,
+         rating: str | None = None, time: str | None = None,
+         scale: tuple[float, float] | None = None, cache: str | Path | None = None) -> Ratings:
+    """Read ratings by name or from a file, a folder or an archive.
+
+    Users and items are numbered from 0 in ascending order of their ids in the source, and only
+    those with a rating get a number; the order of the rows is kept (see `rslib.sources.store`
+    for the one exception). Of several ratings of one item by one user the last counts.
+
+    Parameters
+    ----------
+    name_or_path : str or Path
+        ml-latest-small, ml-100k, ml-1m, ml-10m, ml-20m, ml-25m, ml-32m, netflix, synthetic,
+        synthetic-<n>[k|m]; or the path of a CSV, TSV or Parquet file, or of a folder, zip or tar
+        of MovieLens or Netflix. A name wins over a file of that name: write ./ml-1m for the file.
+    user, item, rating, time : str or None
+        Columns of a table of your own; None finds them by common names. Without a time column the
+        ratings carry no days. Times are unix seconds or ISO dates.
+    scale : (float, float) or None
+        Lowest and highest rating, in stars; None takes what the published set declares, or what a
+        table of your own holds.
+    cache : path or None
+        Folder of the stores; None is data/.cache.
+
+    Returns
+    -------
+    Ratings
+        ``days`` since the first rating; ``ranks`` where the source knows more than the day.
+        Of Netflix, ``info.extra`` holds ``probe`` (rows of the ratings) and ``qualifying``
+        (Pairs).
+
+    Raises
+    ------
+    SourceMissing
+        If there is no such file, or a set is not here and cannot be downloaded.
+    SourceError
+        If the source cannot be read: one line naming file, row and column.
+    OSError
+        If the store cannot be written, as on a full disk; nothing is left of it.
+
+    Warns
+    -----
+    UserWarning
+        When the store is built and duplicates were dropped.
+    """
+    name, cache = str(name_or_path), Path(cache or HOME / "data" / ".cache")
+    if re.fullmatch(r"synthetic(-[0-9.]+[km]?)?", name):
+        from rslib.sources.synthetic import load_synthetic
+        return load_synthetic(name, cache)
+    scale, path = _checked_scale(scale), _place(name)
+    given = {"user": user, "item": item, "rating": rating, "time": time}
+    make = _maker(name, path, given, scale)
+
+    def make_source():
+        if name in PUBLISHED:
+            check(name, path)
+        return make()
+
+    options = {"name": name in PUBLISHED and name, "columns": given, "scale": scale}
+    return store.read(store.find_or_build(path, stamps(path), options, make_source, cache))
+
+
+def _fold_rows(ratings, table):
+    """Return the rows of ``ratings`` that one half of a fold lists, in its order."""
+    try:
+        batches = list(table.batches(ratings.info.scale, lambda n: None))
+    except (BadValue, pa.ArrowException) as error:
+        raise table.locate(ratings.info.scale, error) from None
+    who, what = (np.concatenate([getattr(batch, role).to_numpy() for batch in batches])
+                 for role in ("user", "item"))
+    info = ratings.info
+    (users, known), (items, rated) = (netflix.index(info.user_ids, who),
+                                      netflix.index(info.item_ids, what))
+    rows = netflix.rows_of(ratings.users, ratings.items, users, items, ratings.n_users)
+    rows[~(known & rated)] = -1
+    if (rows < 0).any():
+        row = int(np.argmax(rows < 0))
+        raise SourceError(f"{table.member.label}: row {row + 1}: user {who[row]} and movie "
+                          f"{what[row]} are not in u.data")
+    return rows
+
+
+def load_fold(name="ml-100k", fold: int = 1, *,
+              cache: str | Path | None = None) -> tuple[Ratings, Ratings]:
+    """Read one of the published folds u1 to u5 of MovieLens 100K.
+
+    Parameters
+    ----------
+    name : str or Path
+        ml-100k, or the path of its folder or zip.
+    fold : int
+        1 to 5.
+    cache : path or None
+        See `load`.
+
+    Returns
+    -------
+    train, test : Ratings
+        Numbered as `load` numbers all of u.data.
+
+    Raises
+    ------
+    SourceError
+        If the set has no such fold.
+    """
+    if fold not in range(1, 6):
+        raise ValueError(f"fold must be 1 to 5, not {fold}")
+    ratings = load(name, cache=cache)
+    files = members(_place(str(name)))
+    train, test = (ratings[_fold_rows(ratings, table)]
+                   for table in movielens.fold_tables(files, fold))
+    return train, test

@@ -1,0 +1,11 @@
+"""What a source that cannot be read raises: one line naming the file, the row and what to do."""
+
+__all__ = ["SourceError", "SourceMissing"]
+
+
+class SourceError(ValueError):
+    """A source that cannot be read as ratings."""
+
+
+class SourceMissing(FileNotFoundError):
+    """A source that is not where it was looked for, or could not be fetched."""

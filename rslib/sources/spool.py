@@ -1,0 +1,93 @@
+"""Batches on their way to disk: ids numbered as they turn up, one plain file a column."""
+
+import warnings
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from rslib.sources.errors import SourceError
+from rslib.sources.locate import BadValue, TooLarge
+
+__all__ = ["MAX_IDS", "TYPES", "Spool", "Vocabulary"]
+
+MAX_IDS = 2**31         # internal ids are int32
+
+
+class Vocabulary:
+    """The distinct ids of one column, numbered as they turn up."""
+
+    def __init__(self, role):
+        self.role = role
+        self.known = None
+
+    def codes(self, column):
+        """Return the numbers of a pyarrow column of ids, new ones included."""
+        column = column.dictionary_encode()
+        ids = column.dictionary
+        if pa.types.is_string(ids.type):
+            ids = pc.utf8_trim_whitespace(ids)
+            if pc.any(pc.equal(ids, "")).as_py():
+                raise BadValue(f"an empty {self.role}")
+        known = ids[:0] if self.known is None else self.known
+        new = ids.filter(pc.invert(pc.is_in(ids, value_set=known))).unique()
+        self.known = pa.concat_arrays([known, new])
+        number = pc.index_in(ids, value_set=self.known).to_numpy(zero_copy_only=False)
+        return number[column.indices.to_numpy(zero_copy_only=False)].astype(np.int32)
+
+    def _as_integers(self, label):
+        """Make text ids integers where all of them are written as such."""
+        whole = pc.match_substring_regex(self.known, r"^(0|-?[1-9][0-9]*)$")
+        if pc.all(whole).as_py():
+            try:
+                self.known = self.known.cast(pa.int64())
+            except pa.ArrowInvalid:
+                raise TooLarge(self.role) from None
+        elif pc.any(whole).as_py():
+            text = self.known.filter(pc.invert(whole))[0].as_py()
+            warnings.warn(f"{label}: {self.role} ids hold text ({text[:40]!r}), so all of them "
+                          "are kept as text", stacklevel=2)
+
+    def ranked(self, label):
+        """Return the ids in ascending order, and the place there of each number given out."""
+        if len(self.known) >= MAX_IDS:
+            raise SourceError(f"{label}: {len(self.known):,} different {self.role}s are too many "
+                              f"for the store, which numbers them below {MAX_IDS:,}")
+        if pa.types.is_string(self.known.type):
+            self._as_integers(label)
+        order = pc.array_sort_indices(self.known).to_numpy()
+        place = np.empty(len(order), np.int32)
+        place[order] = np.arange(len(order), dtype=np.int32)
+        return self.known.take(pa.array(order)), place
+
+
+TYPES = {"user": np.int32, "item": np.int32, "rating": np.float32, "time": np.int64}
+
+
+class Spool:
+    """The columns of the batches so far, each in a file of its own."""
+
+    def __init__(self, folder: Path):
+        self.paths = {name: folder / f"{name}.spool" for name in TYPES}
+        self.ids = {role: Vocabulary(role) for role in ("user", "item")}
+        self.files = {name: open(path, "wb") for name, path in self.paths.items()}
+        self.n_rows = 0
+
+    def append(self, batch):
+        for role, vocabulary in self.ids.items():
+            self.files[role].write(vocabulary.codes(getattr(batch, role)))
+        self.files["rating"].write(np.ascontiguousarray(batch.rating))
+        if batch.time is not None:
+            self.files["time"].write(np.ascontiguousarray(batch.time))
+        self.n_rows += len(batch.rating)
+
+    def close(self):
+        for file in self.files.values():
+            file.close()
+
+    def take(self, name):
+        """Return a column and delete its file."""
+        column = np.fromfile(self.paths[name], TYPES[name])
+        self.paths[name].unlink()
+        return column
