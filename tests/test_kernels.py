@@ -1,3 +1,4 @@
+import numba
 import numpy as np
 import pytest
 
@@ -19,13 +20,64 @@ SHAPES = {"skewed": [1, 2, 3, 500, 40, 7, 0, 90], "one row": [4], "one rating": 
           "empty rows only": [0, 0], "equal": [8] * 20}
 
 
+def extras(kind, inputs, seed=1):
+    """Keyword arguments of a weighted, an implicit and a Gibbs step."""
+    rng = np.random.default_rng(seed)
+    _, ids, _, features, ridge = inputs
+    y = rng.normal(size=(50, features.shape[1]))
+    gram = dict(base_gram=(y.T @ y).astype(features.dtype))
+    weights = dict(weights=rng.uniform(0.1, 3, len(ids)).astype(features.dtype))
+    noise = dict(base_rhs=y[0].astype(features.dtype),
+                 draws=rng.normal(size=ridge.shape).astype(features.dtype))
+    return {"plain": {}, "weighted": weights, "implicit": gram | weights,
+            "gibbs": gram | noise}[kind]
+
+
+@pytest.mark.parametrize("fast", [kernels.ridge_rows, kernels.ridge_rows_batched])
+@pytest.mark.parametrize("kind", ["plain", "weighted", "implicit", "gibbs"])
 @pytest.mark.parametrize("lengths", SHAPES.values(), ids=SHAPES.keys())
-@pytest.mark.parametrize("dtype, rtol", [(np.float32, 1e-4), (np.float64, 1e-11)])
-def test_batched_regressions_equal_the_slow_twin(lengths, dtype, rtol):
-    inputs = problem(lengths, dtype=dtype)
-    fast, slow = kernels.ridge_rows(*inputs), kernels.ridge_rows_slow(*inputs)
-    assert fast.dtype == dtype
-    np.testing.assert_allclose(fast, slow, rtol=rtol, atol=rtol)
+@pytest.mark.parametrize("dtype, rtol", [(np.float32, 2e-5), (np.float64, 1e-13)])
+@pytest.mark.parametrize("k", [1, 5, 8, 33])
+def test_regressions_equal_the_slow_twin(fast, kind, lengths, dtype, rtol, k):
+    inputs = problem(lengths, k, dtype=dtype)
+    options = extras(kind, inputs)
+    ours, slow = fast(*inputs, **options), kernels.ridge_rows_slow(*inputs, **options)
+    assert ours.dtype == dtype and ours.shape == slow.shape
+    np.testing.assert_allclose(ours, slow, rtol=0, atol=rtol * max(1, abs(slow).max()) * k)
+
+
+@pytest.mark.parametrize("n_threads", [1, 2])
+def test_threads_do_not_change_a_row(n_threads):
+    inputs = problem(SHAPES["skewed"] * 20, 20)
+    before = numba.get_num_threads()
+    reference = kernels.ridge_rows(*inputs)
+    try:
+        numba.set_num_threads(min(n_threads, before))
+        assert np.array_equal(kernels.ridge_rows(*inputs), reference)
+    finally:
+        numba.set_num_threads(before)
+
+
+def test_a_matrix_that_is_not_positive_definite_is_an_error():
+    indptr, ids, targets, features, ridge = problem([1], 5)
+    with pytest.raises(np.linalg.LinAlgError, match="raise the ridge"):
+        kernels.ridge_rows(indptr, ids, targets, features, -ridge)
+
+
+def test_draws_have_the_mean_and_the_covariance_of_the_posterior():
+    """20,000 draws of one row: each moment within five standard errors."""
+    one = problem([6], 3, dtype=np.float64)
+    _, ids, targets, features, ridge = one
+    n = 20_000
+    many = (np.arange(n + 1) * 6, np.tile(ids, n), np.tile(targets, n), features,
+            np.tile(ridge, (n, 1)))
+    draws = kernels.ridge_rows(*many, draws=np.random.default_rng(0).normal(size=(n, 3)))
+    x = features[ids]
+    covariance = np.linalg.inv(x.T @ x + np.diag(ridge[0]))
+    off = (draws.mean(0) - kernels.ridge_rows(*one)[0]) / np.sqrt(np.diag(covariance) / n)
+    assert abs(off).max() < 5
+    spread = np.sqrt(np.outer(np.diag(covariance), np.diag(covariance)) * 2 / n)
+    assert (abs(np.cov(draws.T) - covariance) / spread).max() < 5
 
 
 def test_blocks_cover_every_row_once_and_waste_at_most_half(monkeypatch):
@@ -43,9 +95,9 @@ def test_blocks_cover_every_row_once_and_waste_at_most_half(monkeypatch):
 
 def test_small_blocks_give_the_same_solution(monkeypatch):
     inputs = problem(SHAPES["skewed"], dtype=np.float64)
-    whole = kernels.ridge_rows(*inputs)
+    whole = kernels.ridge_rows_batched(*inputs)
     monkeypatch.setattr(normal_equations, "BLOCK", 50)
-    np.testing.assert_allclose(kernels.ridge_rows(*inputs), whole, rtol=1e-12)
+    np.testing.assert_allclose(kernels.ridge_rows_batched(*inputs), whole, rtol=1e-9)
 
 
 def test_predict_pairs_in_blocks_equals_one_by_one(monkeypatch):

@@ -3,9 +3,10 @@
 ============================  ============================================  ==================
 function                      does                                          devices
 ============================  ============================================  ==================
-``ridge_rows``                one ridge regression per row of a CSR         both (array code)
+``ridge_rows``                one ridge regression per row of a CSR         CPU compiled, GPU
+``ridge_rows_batched``        the same in array expressions                 both
 ``ridge_rows_slow``           its readable twin, a loop over rows           CPU
-``predict_pairs``             bias plus dot product for a list of pairs     both (array code)
+``predict_pairs``             bias plus dot product for a list of pairs     both
 ``sgd_epoch``                 one pass of an update rule over ratings       CPU (compiled)
 ``sgd_epoch_slow``            the same rule, interpreted                    CPU
 ============================  ============================================  ==================
@@ -14,8 +15,9 @@ The update rules of ``sgd_epoch`` are plain functions of one rating in `rslib.ke
 written once: a driver says how lanes share the factors and how their sums are reduced.
 """
 
-from rslib.kernels.normal_equations import ridge_rows, ridge_rows_slow
+from rslib.kernels.normal_equations import ridge_rows, ridge_rows_batched, ridge_rows_slow
 from rslib.kernels.predict import predict_pairs
 from rslib.kernels.sgd import sgd_epoch, sgd_epoch_slow
 
-__all__ = ["predict_pairs", "ridge_rows", "ridge_rows_slow", "sgd_epoch", "sgd_epoch_slow"]
+__all__ = ["predict_pairs", "ridge_rows", "ridge_rows_batched", "ridge_rows_slow", "sgd_epoch",
+           "sgd_epoch_slow"]

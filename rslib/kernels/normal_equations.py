@@ -1,32 +1,24 @@
-"""Batched ridge regressions: one small least-squares problem per user, or per item."""
+"""Ridge regressions by the thousand: one small least-squares problem per user, or per item."""
 
 import numpy as np
 
-from rslib.backend import array_module, asnumpy, solve_spd
+from rslib.backend import array_module, asnumpy
+from rslib.kernels.rows_cpu import ridge_rows_cpu
 
 BLOCK = 1 << 22     # elements of the gathered feature block: 16 MB of float32
 
 
-def _blocks(lengths, n_features):
-    """Yield (rows, longest): rows of similar length, whose padded features fit one block."""
-    order = np.argsort(lengths, kind="stable")
-    start = int(np.searchsorted(lengths[order], 1))     # a row without ratings has no regression
-    while start < order.size:
-        stop = order.size
-        while stop - start > 1 and (stop - start) * lengths[order[stop - 1]] * n_features > BLOCK:
-            stop = start + (stop - start) // 2
-        # a row may be padded to twice its length, no further
-        longest = max(2 * int(lengths[order[start]]), 16)
-        stop = min(stop, max(start + 1, int(np.searchsorted(lengths[order], longest, "right"))))
-        yield order[start:stop], int(lengths[order[stop - 1]])
-        start = stop
-
-
-def ridge_rows(indptr, ids, targets, features, ridge):
+def ridge_rows(indptr, ids, targets, features, ridge, *, weights=None, base_gram=None,
+               base_rhs=None, draws=None):
     r"""Solve one ridge regression per row of a CSR matrix.
 
-    .. math:: w_r = \Big(\sum_{j \in r} x_j x_j^T + \mathrm{diag}(\rho_r)\Big)^{-1}
-                    \sum_{j \in r} t_{rj} x_j
+    .. math:: A_r = G + \sum_{j \in r} c_{rj} x_j x_j^T + \mathrm{diag}(\rho_r), \qquad
+              w_r = A_r^{-1} \Big(h + \sum_{j \in r} t_{rj} x_j\Big) + U_r^{-1} z_r,
+              \quad A_r = U_r^T U_r
+
+    With standard normal draws :math:`z_r` the result is a draw from the Gaussian of mean
+    :math:`A_r^{-1}(\cdot)` and precision :math:`A_r`: a step of Gibbs sampling. With a shared
+    Gram matrix G of all features it is a step of implicit feedback.
 
     Parameters
     ----------
@@ -34,46 +26,113 @@ def ridge_rows(indptr, ids, targets, features, ridge):
     ids : int32 array (n_ratings,)
         Row of ``features`` that each rating refers to.
     targets : float array (n_ratings,)
-        What the regression of the row explains, in stars.
-    features : float array (n_ids, k)
+        Factor t of each rating in the right-hand side; with ``weights``, already weighted.
+    features : float32 or float64 array (n_ids, k)
     ridge : float array (n_rows, k)
-        Penalty on each squared weight; above zero.
+        Penalty on each squared weight; above zero for rows with ratings.
+    weights : float array (n_ratings,) or None
+        Weight c of each rating in the Gram matrix; None is one.
+    base_gram, base_rhs : float array (k, k), (k,) or None
+        Added to every row: G and h.
+    draws : float array (n_rows, k) or None
+        Standard normal draws z.
 
     Returns
     -------
-    array (n_rows, k), dtype of ``features``
-        Zero for a row without ratings.
+    array (n_rows, k), dtype of ``features``, on its device
+        Zero for a row without ratings, unless there is a ``base_gram``.
+
+    Raises
+    ------
+    numpy.linalg.LinAlgError
+        If a row's matrix is not positive definite, on the CPU.
 
     Notes
     -----
-    Cost: O(n_ratings k^2 + n_rows k^3) time, and one block of 16 MB beside the result.
-    Rows are batched by length, so skewed data wastes at most half of the arithmetic on padding.
-    Agreement: equal to `ridge_rows_slow` to rounding. Determinism: same inputs, same bits.
+    Cost: O(n_ratings k^2 / 2 + n_rows k^3 / 6) multiply-adds. Beside the result it takes a few
+    small matrices a thread on the CPU, and blocks of 16 MB on the GPU. Agreement: equal to
+    `ridge_rows_slow` to rounding. Determinism: same inputs and thread count, same bits.
     """
-    xp = array_module(indptr, ids, targets, features, ridge)
+    arguments = (indptr, ids, targets, features, ridge, weights, base_gram, base_rhs, draws)
+    if array_module(*arguments) is np:
+        return ridge_rows_cpu(*arguments)
+    return ridge_rows_batched(*arguments)
+
+
+def _blocks(lengths, n_features, shortest=1):
+    """Yield (rows, longest): rows of similar length, whose padded features fit one block."""
+    order = np.argsort(lengths, kind="stable")
+    ordered = lengths[order]
+    start = int(np.searchsorted(ordered, shortest))
+    while start < order.size:
+        # a row may be padded to twice its length, no further
+        longest = max(2 * int(ordered[start]), 16)
+        stop = int(np.searchsorted(ordered, longest, "right"))
+        while stop - start > 1 and (stop - start) * ordered[stop - 1] * n_features > BLOCK:
+            stop = start + (stop - start) // 2
+        yield order[start:stop], int(ordered[stop - 1])
+        start = stop
+
+
+def ridge_rows_batched(indptr, ids, targets, features, ridge, weights=None, base_gram=None,
+                       base_rhs=None, draws=None):
+    """Do what `ridge_rows` does in array expressions, which serve both devices.
+
+    Rows are batched by length, so skewed data wastes at most half of the arithmetic on padding.
+    """
+    xp = array_module(indptr, features)
     solution = xp.zeros((len(indptr) - 1, features.shape[1]), features.dtype)
     lengths = np.diff(asnumpy(indptr))
-    for rows, longest in _blocks(lengths, features.shape[1]):
+    # a row without ratings has a regression only where something is shared by all rows
+    for rows, longest in _blocks(lengths, features.shape[1], int(base_gram is None)):
         rows = xp.asarray(rows)
-        slots = indptr[rows][:, None] + xp.arange(longest)      # (rows, longest)
-        inside = slots < indptr[rows + 1][:, None]
-        slots = xp.where(inside, slots, 0)
-        x = features[ids[slots]] * inside[..., None]            # (rows, longest, k)
-        t = (targets[slots] * inside).astype(features.dtype)
-        gram = x.swapaxes(1, 2) @ x                             # (rows, k, k)
+        x, xw, t = _gathered(xp, indptr, ids, targets, features, weights, rows, longest)
+        gram = xw.swapaxes(1, 2) @ x                            # (rows, k, k)
+        rhs = (x.swapaxes(1, 2) @ t[..., None])[..., 0]         # (rows, k)
+        if base_gram is not None:
+            gram += base_gram
+        if base_rhs is not None:
+            rhs += base_rhs
         diagonal = xp.arange(features.shape[1])
         gram[:, diagonal, diagonal] += ridge[rows]
-        solution[rows] = solve_spd(gram, (x.swapaxes(1, 2) @ t[..., None])[..., 0])
+        solution[rows] = _solve(xp, gram, rhs, None if draws is None else draws[rows])
     return solution
 
 
-def ridge_rows_slow(indptr, ids, targets, features, ridge):
+def _gathered(xp, indptr, ids, targets, features, weights, rows, longest):
+    """Features, weighted features and targets of a batch of rows, zero where a row has ended."""
+    slots = indptr[rows][:, None] + xp.arange(longest)          # (rows, longest)
+    inside = slots < indptr[rows + 1][:, None]
+    slots = xp.where(inside, slots, 0)
+    x = features[ids[slots]] * inside[..., None].astype(features.dtype)     # (rows, longest, k)
+    t = (targets[slots] * inside).astype(features.dtype)
+    return x, x if weights is None else x * weights[slots][..., None].astype(x.dtype), t
+
+
+def _solve(xp, gram, rhs, noise):
+    """Means of the rows, or draws around them where there is noise."""
+    lower = xp.linalg.cholesky(gram)
+    forward = xp.linalg.solve(lower, rhs[..., None])
+    if noise is not None:
+        forward = forward + noise[..., None]
+    return xp.linalg.solve(lower.swapaxes(1, 2), forward)[..., 0]
+
+
+def ridge_rows_slow(indptr, ids, targets, features, ridge, weights=None, base_gram=None,
+                    base_rhs=None, draws=None):
     """Do what `ridge_rows` does, one row at a time in float64: the version to read."""
     solution = np.zeros((len(indptr) - 1, features.shape[1]))
     for row in range(len(solution)):
         mine = slice(indptr[row], indptr[row + 1])
         x = features[ids[mine]].astype(np.float64)
-        if len(x):
-            gram = x.T @ x + np.diag(ridge[row])
-            solution[row] = np.linalg.solve(gram, x.T @ targets[mine])
+        if not len(x) and base_gram is None:
+            continue
+        c = np.ones(len(x)) if weights is None else weights[mine]
+        gram = x.T @ (x * c[:, None]) + np.diag(ridge[row])
+        rhs = x.T @ targets[mine]
+        gram += 0 if base_gram is None else base_gram
+        rhs += 0 if base_rhs is None else base_rhs
+        solution[row] = np.linalg.solve(gram, rhs)
+        if draws is not None:
+            solution[row] += np.linalg.solve(np.linalg.cholesky(gram).T, draws[row])
     return solution

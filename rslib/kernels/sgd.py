@@ -4,21 +4,16 @@ All ratings of a user are visited in a row, so that their factors stay in the ne
 times faster than a shuffle of all ratings, and as good when the order of the users is shuffled.
 """
 
-import numba
 import numpy as np
 
 from rslib.kernels import rules
-
-# sums may be reordered and multiply-adds fused; NaN and infinity keep their meaning
-RELAXED = {"reassoc", "contract", "nsz"}
-compiled = numba.njit(cache=True, fastmath=RELAXED, error_model="numpy")
+from rslib.kernels.compiled import compiled, inlined
 
 
 def _alone(partial_sum):
     return partial_sum
 
 
-inlined = numba.njit(inline="always", fastmath=RELAXED, error_model="numpy")
 alone = inlined(_alone)
 _baseline = inlined(rules.baseline)
 _biased_mf = inlined(rules.biased_mf)
