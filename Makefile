@@ -30,7 +30,7 @@ outputs: .venv/.ready-base
 	  $(RUN) rslib run "$$notebook" --in-place || exit 1; done
 
 clean:
-	rm -rf .venv .venv-lab data/.cache reports/runs reports/ladder reports/sweeps
+	rm -rf .venv .venv-lab data/.cache reports/runs reports/ladder reports/sweeps reports/executed
 
 # .venv/.ready-EXTRA: the environment holds the package and that extra. JupyterLab has an
 # environment of its own, because its dependencies make every start of papermill slow.

@@ -2,6 +2,7 @@
 
 import os
 
+import pytest
 from nbval.plugin import IPyNbCell, IPyNbFile
 from printed import Printed
 
@@ -29,7 +30,7 @@ def pytest_collect_file(file_path, parent):
         return Notebook.from_parent(parent, path=file_path)
 
 
-def pytest_configure(config):
-    # a kernel under test records into a scratch folder, never into reports/
-    from tempfile import mkdtemp
-    os.environ.setdefault("RSLIB_RUNS", mkdtemp(prefix="rslib-runs-"))
+@pytest.fixture(scope="session", autouse=True)
+def scratch_records(tmp_path_factory):
+    """A notebook under test records into a scratch folder, never into reports/."""
+    os.environ["RSLIB_RUNS"] = str(tmp_path_factory.mktemp("runs"))

@@ -1,9 +1,11 @@
+import itertools
+
 import numba
 import numpy as np
 import pytest
 
 from rslib import kernels
-from rslib.kernels import normal_equations, rules
+from rslib.kernels import normal_equations, rules, sgd
 from rslib.ratings import Ratings
 
 
@@ -127,15 +129,56 @@ RULES = [(rules.baseline, baseline_start), (rules.biased_mf, biased_mf_start)]
 BY_NAME = dict(argvalues=RULES, ids=[rule.__name__ for rule, _ in RULES])
 
 
+@pytest.mark.parametrize("n_blocks", [None, 1, 3])
 @pytest.mark.parametrize("rule, start", **BY_NAME)
-def test_compiled_epoch_equals_the_slow_twin(rule, start, train):
+def test_compiled_epoch_equals_the_slow_twin(rule, start, n_blocks, train):
+    ratings = kernels.deal_blocks(train, n_blocks=n_blocks) if n_blocks else train.by_user
     users = np.random.default_rng(2).permutation(train.n_users)[:20]
     results = []
     for epoch in (kernels.sgd_epoch, kernels.sgd_epoch_slow):
         state, steps = start(train)
-        results.append((epoch(rule, train.by_user, users, tuple(state), steps), *state))
+        results.append((epoch(rule, ratings, users, tuple(state), steps), *state))
     for fast, slow in zip(*results, strict=True):
         np.testing.assert_allclose(fast, slow, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("rule, start", **BY_NAME)
+def test_any_number_of_threads_gives_the_same_bits(rule, start, train):
+    blocks, users = kernels.deal_blocks(train, n_blocks=4), np.arange(train.n_users)
+    before, results = numba.get_num_threads(), []
+    try:
+        for n_threads in (1, before):
+            numba.set_num_threads(n_threads)
+            state, steps = start(train)
+            for _ in range(3):
+                kernels.sgd_epoch(rule, blocks, users, tuple(state), steps)
+            results.append(state)
+    finally:
+        numba.set_num_threads(before)
+    assert all(map(np.array_equal, *results))
+
+
+def test_blocks_never_meet_and_hold_every_rating_once(train):
+    blocks = kernels.deal_blocks(train, n_blocks=4)
+    seen = set()
+    for cells in sgd._rounds(blocks, np.arange(train.n_users)):
+        users, items = [], []
+        for group, block, n_blocks in cells:
+            pairs = {(user, blocks.ids[row]) for user in group
+                     for row in range(blocks.indptr[user * n_blocks + block],
+                                      blocks.indptr[user * n_blocks + block + 1])}
+            users.append({user for user, _ in pairs})
+            items.append({item for _, item in pairs})
+            seen |= pairs
+        for one, other in itertools.combinations(range(4), 2):
+            assert users[one].isdisjoint(users[other]) and items[one].isdisjoint(items[other])
+    assert seen == set(zip(train.users, train.items, strict=True))
+
+
+def test_blocks_hold_about_equally_many_ratings(train):
+    blocks = kernels.deal_blocks(train, n_blocks=4)
+    shares = np.bincount(blocks.user_block[train.users]) / len(train)
+    assert abs(shares - 0.25).max() < 0.02
 
 
 @pytest.mark.parametrize("rule, start", **BY_NAME)

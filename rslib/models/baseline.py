@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from rslib.backend import array_module, sum_by
-from rslib.kernels import predict_pairs, rules, sgd_epoch
+from rslib.kernels import deal_blocks, predict_pairs, rules, sgd_epoch
 from rslib.models.base import Model
 from rslib.ratings import Pairs, Ratings
 
@@ -122,9 +122,9 @@ class Baseline(Model):
         shrinkage = [(reg / np.maximum(np.bincount(ids, minlength=n), 1)).astype(np.float32)
                      for reg, ids, n in ((self.reg_user, train.users, train.n_users),
                                          (self.reg_item, train.items, train.n_items))]
-        learning_rate = self.learning_rate
+        learning_rate, blocks = self.learning_rate, deal_blocks(train, self.seed)
         for epoch in range(1, self.n_epochs + 1):
-            sgd_epoch(rules.baseline, train.by_user, rng.permutation(train.n_users),
+            sgd_epoch(rules.baseline, blocks, rng.permutation(train.n_users),
                       (self.user_bias_, self.item_bias_),
                       (self.global_mean_, learning_rate, *shrinkage))
             learning_rate *= self.decay

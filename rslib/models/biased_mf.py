@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from rslib.backend import array_module
-from rslib.kernels import predict_pairs, ridge_rows, rules, sgd_epoch
+from rslib.kernels import deal_blocks, predict_pairs, ridge_rows, rules, sgd_epoch
 from rslib.models.base import Model
 from rslib.ratings import Pairs, Ratings
 
@@ -88,13 +88,13 @@ class BiasedMF(Model):
             Called after every epoch; stops the fit by returning True.
         """
         self._world(train)
-        epoch_of = {"sgd": self._sgd, "als": self._als}.get(self.solver)
-        if epoch_of is None:
+        if self.solver not in ("sgd", "als"):
             raise ValueError(f"solver must be 'sgd' or 'als', not {self.solver!r}")
         rng = np.random.default_rng(self.seed)
         self._start(train, rng)
+        one_epoch = self._als(train) if self.solver == "als" else self._sgd(train, rng)
         for epoch in range(1, self.n_epochs + 1):
-            epoch_of(train, rng, epoch)
+            one_epoch(epoch)
             if on_epoch is not None and on_epoch(epoch, self):
                 break
         return self
@@ -110,17 +110,25 @@ class BiasedMF(Model):
             setattr(self, f"{side}_factors_", xp.asarray(draws) * rated[:, None])
             setattr(self, f"{side}_bias_", xp.zeros(n, xp.float32))
 
-    def _sgd(self, train, rng, epoch):
-        learning_rate = self.learning_rate * self.decay ** (epoch - 1)
+    def _sgd(self, train, rng):
+        """Return what runs one epoch of stochastic gradient descent."""
+        blocks = deal_blocks(train, self.seed)
         state = self.user_bias_, self.item_bias_, self.user_factors_, self.item_factors_
-        steps = self.global_mean_, learning_rate, self.reg, self.reg_bias
-        sgd_epoch(rules.biased_mf, train.by_user, rng.permutation(train.n_users), state, steps)
 
-    def _als(self, train, rng, epoch):
-        self.user_bias_, self.user_factors_ = self._solve(
-            train.by_user, self.item_bias_, self.item_factors_)
-        self.item_bias_, self.item_factors_ = self._solve(
-            train.by_item, self.user_bias_, self.user_factors_)
+        def one_epoch(epoch):
+            learning_rate = self.learning_rate * self.decay ** (epoch - 1)
+            steps = self.global_mean_, learning_rate, self.reg, self.reg_bias
+            sgd_epoch(rules.biased_mf, blocks, rng.permutation(train.n_users), state, steps)
+        return one_epoch
+
+    def _als(self, train):
+        """Return what runs one epoch of alternating least squares."""
+        def one_epoch(epoch):
+            self.user_bias_, self.user_factors_ = self._solve(
+                train.by_user, self.item_bias_, self.item_factors_)
+            self.item_bias_, self.item_factors_ = self._solve(
+                train.by_item, self.user_bias_, self.user_factors_)
+        return one_epoch
 
     def _solve(self, side, other_bias, other_factors):
         """Least squares for bias and factors of every row of one side, given the other side."""

@@ -63,6 +63,11 @@ class Mean(Model):
         self.means_ = means.astype(xp.float32)
         return self
 
+    @property
+    def n_parameters(self):
+        """One mean a group, and the global mean that stands in for a group without ratings."""
+        return len(self.means_) + (self.by != "global")
+
     def predict(self, pairs: Pairs):
         """Return the average that applies to each pair, in stars."""
         self._check(pairs)

@@ -1,0 +1,168 @@
+"""Command line: run a notebook, a sweep or the whole ladder, and see what data is here."""
+
+import argparse
+import hashlib
+import os
+import sys
+from pathlib import Path
+
+from rslib import HOME
+
+
+def _run(arguments):
+    from rslib.runs.execute import NotebookFailed, refresh, run_notebook
+    from rslib.runs.parameters import parse
+
+    parameters = parse(arguments.notebook, arguments.parameter)
+    if arguments.in_place and (parameters or arguments.out):
+        raise ValueError("--in-place keeps the parameters of the notebook; leave out -p and -o")
+    try:
+        print(refresh(arguments.notebook) if arguments.in_place
+              else run_notebook(arguments.notebook, parameters, arguments.out))
+    except NotebookFailed as failure:
+        return _tell([failure])
+    return 0
+
+
+def _sweep_spec(arguments):
+    """Notebook, grid, shared parameters and folder from the YAML file and the command line."""
+    from rslib.runs.parameters import parse, parse_grid
+    from rslib.runs.sweep import Sweep, from_yaml
+
+    files = [arguments.notebook, *([arguments.grid_file] if arguments.grid_file else [])]
+    notebook = files.pop(0) if files[0].suffix == ".ipynb" else None
+    yaml_notebook, parameters, grid = from_yaml(files[0]) if files else (None, {}, {})
+    notebook = notebook or yaml_notebook
+    if notebook is None:
+        raise ValueError(f"{files[0]}: no notebook; add the key notebook or name it before")
+    grid = grid | parse_grid(notebook, arguments.grid)
+    parameters = parameters | parse(notebook, arguments.parameter)
+    short = files[0].stem if files else hashlib.sha256(repr(grid).encode()).hexdigest()[:8]
+    folder = arguments.out or HOME / "reports" / "sweeps" / f"{notebook.stem}-{short}"
+    return Sweep(notebook, grid, parameters, folder)
+
+
+def _sweep(arguments):
+    from rslib.runs.sweep import run_sweep
+
+    sweep = _sweep_spec(arguments)
+    table, failures = run_sweep(sweep, jobs=arguments.jobs)
+    print(table)
+    print(f"\n{sweep.folder / 'results.csv'}")
+    return _tell(failures)
+
+
+def _ladder(arguments):
+    from rslib.runs.ladder import run_ladder
+    from rslib.runs.page import table
+    from rslib.runs.records import keep
+
+    second = arguments.second
+    if second is None:
+        second = "synthetic-1m" if arguments.dataset == "ml-latest-small" else "none"
+    ladder = run_ladder(arguments.dataset, None if second == "none" else second,
+                        jobs=arguments.jobs)
+    if arguments.keep and not ladder.failures:
+        for name in filter(None, (ladder.dataset, ladder.second)):
+            keep(name)
+    print(table(ladder))
+    print(f"\n{ladder.folder / 'index.html'}")
+    return _tell(ladder.failures.values())
+
+
+def _here(places):
+    """First of the places of a published set that exists, or None."""
+    folders = [os.environ.get("RSLIB_DATA"), HOME / "data"]
+    paths = (Path(folder) / place for folder in folders if folder for place in places)
+    return next((path for path in paths if path.exists()), None)
+
+
+def _data(arguments):
+    from rslib.plots import Table
+    from rslib.runs.ladder import facts
+    from rslib.sources import PUBLISHED, load
+
+    if arguments.dataset is None:
+        found = {name: _here(published.places) for name, published in PUBLISHED.items()}
+        print(Table([{"data set": name, "here": path} for name, path in found.items()]
+                    + [{"data set": "synthetic-1m", "here": "made on request, of any size"}]))
+        return 0
+    ratings = load(arguments.dataset)
+    print(Table([{"data": name, ratings.info.name: value}
+                 for name, value in facts(ratings).items()]))
+    return 0
+
+
+def _tell(failures):
+    """Print one line for each failure and return the exit code."""
+    for failure in failures:
+        print(f"rslib: {failure}", file=sys.stderr)
+    return 1 if failures else 0
+
+
+def _add_jobs(command):
+    command.add_argument("--jobs", type=int, default=2, metavar="N",
+                         help="notebooks at the same time (default 2)")
+
+
+def _add_parameters(command):
+    command.add_argument("-p", dest="parameter", action="append", default=[],
+                         metavar="NAME=VALUE", help="a parameter of the notebook; may be repeated")
+
+
+def _parser():
+    parser = argparse.ArgumentParser("rslib", description=__doc__)
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+
+    run = commands.add_parser("run", help="run one notebook")
+    run.add_argument("notebook", type=Path)
+    _add_parameters(run)
+    run.add_argument("-o", dest="out", type=Path, metavar="OUT",
+                     help="executed notebook (default in reports/executed)")
+    run.add_argument("--in-place", action="store_true",
+                     help="keep the new outputs in the notebook itself, to commit")
+    run.set_defaults(command=_run)
+
+    sweep = commands.add_parser("sweep", help="run one notebook over a grid of parameters")
+    sweep.add_argument("notebook", type=Path, metavar="NOTEBOOK",
+                       help="the notebook, or a YAML file that names it")
+    sweep.add_argument("grid_file", type=Path, nargs="?", metavar="GRID.yaml",
+                       help="YAML file with the keys notebook, parameters and grid")
+    sweep.add_argument("-g", dest="grid", action="append", default=[], metavar="NAME=VALUE,VALUE",
+                       help="a parameter to sweep; may be repeated")
+    _add_parameters(sweep)
+    _add_jobs(sweep)
+    sweep.add_argument("--out", type=Path, help="folder (default in reports/sweeps)")
+    sweep.set_defaults(command=_sweep)
+
+    ladder = commands.add_parser("ladder", help="run every numbered notebook, write the page")
+    ladder.add_argument("--dataset", default="ml-latest-small", metavar="NAME|PATH",
+                        help="default ml-latest-small")
+    ladder.add_argument("--second", metavar="NAME|none",
+                        help="a second column; default synthetic-1m beside ml-latest-small")
+    ladder.add_argument("--keep", action="store_true",
+                        help="copy the records to reports/recorded, for committing")
+    _add_jobs(ladder)
+    ladder.set_defaults(command=_ladder)
+
+    data = commands.add_parser("data", help="list the data sets, or load one and print its facts")
+    data.add_argument("dataset", nargs="?", metavar="NAME|PATH")
+    data.set_defaults(command=_data)
+    return parser
+
+
+def main(words=None):
+    """Run one command; return its exit code: 0, 1 a notebook failed, 2 bad input, 130 Ctrl-C."""
+    arguments = _parser().parse_args(words)
+    try:
+        return arguments.command(arguments)
+    except (ValueError, OSError) as error:
+        print(f"rslib: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("rslib: stopped; what had finished is kept", file=sys.stderr)
+        return 130
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,188 @@
+"""Run one notebook over a grid of parameters: in parallel, resumable, ending in one table."""
+
+import csv
+import hashlib
+import itertools
+import json
+import shutil
+from dataclasses import dataclass
+from functools import cached_property
+from io import StringIO
+from pathlib import Path
+
+import rslib
+from rslib.plots import Table
+from rslib.plots import sweep as draw_sweep
+from rslib.runs.execute import NotebookFailed, run_notebook
+from rslib.runs.files import remove_stale, scratch_folder, write_text
+from rslib.runs.parameters import check, code_cells
+from rslib.runs.pool import run_many
+from rslib.runs.records import load_record
+from rslib.runs.rungs import RUNGS
+
+__all__ = ["Sweep", "from_yaml", "run_sweep"]
+
+
+@dataclass(frozen=True)
+class Sweep:
+    """A grid over one notebook.
+
+    Parameters
+    ----------
+    notebook : Path
+    grid : dict of str to list
+        Values of each swept parameter.
+    parameters : dict
+        Values that all runs share.
+    folder : Path
+        Where runs, table and plot go.
+
+    Raises
+    ------
+    ValueError
+        If a name or a type does not fit the notebook, or there is nothing to sweep.
+    """
+
+    notebook: Path
+    grid: dict
+    parameters: dict
+    folder: Path
+
+    def __post_init__(self):
+        if not self.grid or not all(isinstance(each, list) and each for each in self.grid.values()):
+            raise ValueError(f"{self.notebook}: a sweep needs a grid with a list of values for "
+                             "each parameter: -g NAME=VALUE,VALUE or a YAML file")
+        for parameters in self.runs.values():
+            check(self.notebook, parameters)
+
+    @cached_property
+    def runs(self):
+        """Parameters of every run by its key, in the order of the grid."""
+        code = _digest(code_cells(self.notebook), _source_digest())
+        points = [dict(zip(self.grid, values, strict=True))
+                  for values in itertools.product(*self.grid.values())]
+        parameters = [{**self.parameters, **point} for point in points]
+        return {_digest(code, each, _stamps(each)): each for each in parameters}
+
+
+def _digest(*parts):
+    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def _source_digest():
+    """Digest of the package: results of other code are other results."""
+    root = Path(rslib.__file__).parent
+    return _digest([path.read_text(encoding="utf-8") for path in sorted(root.rglob("*.py"))])
+
+
+def _stamps(parameters):
+    """Size and time of change of the files that parameters name, such as a user's own ratings."""
+    paths = [Path(value) for value in parameters.values() if isinstance(value, str)]
+    return [(path.stat().st_size, path.stat().st_mtime) for path in paths if path.is_file()]
+
+
+def from_yaml(path):
+    """Return notebook (or None), parameters and grid of a YAML file, whose paths are its own."""
+    import yaml
+
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
+    except (OSError, yaml.YAMLError) as error:
+        raise ValueError(f"{path}: not a readable YAML file: "
+                         f"{' '.join(str(error).split())}") from None
+    unknown = sorted(set(content) - {"notebook", "parameters", "grid"})
+    if unknown:
+        raise ValueError(f"{path}: unknown key {unknown[0]}; use notebook, parameters and grid")
+    notebook = content.get("notebook")
+    return (notebook and path.parent / notebook, content.get("parameters") or {},
+            content.get("grid") or {})
+
+
+def _run_one(notebook, parameters, target):
+    """Run one point of the grid into ``target``, or ``target.failed``."""
+    failed = target.with_name(f"{target.name}.failed")
+    shutil.rmtree(failed, ignore_errors=True)
+    with scratch_folder(target) as folder:
+        out = folder / notebook.name
+        try:
+            run_notebook(notebook, parameters, out, runs=folder / "runs")
+        except NotebookFailed:
+            out.with_suffix(".failed").rename(failed)
+            raise
+        folder.rename(target)
+
+
+def _name(sweep, parameters):
+    return " ".join(f"{name}={parameters[name]}" for name in sweep.grid)
+
+
+def _results(sweep):
+    """One row a run and rung: the swept parameters and the scores."""
+    order = list(RUNGS)
+    for key, parameters in sweep.runs.items():
+        point = {name: parameters[name] for name in sweep.grid}
+        records = [load_record(path.parent)
+                   for path in (sweep.folder / key).glob("runs/*/*/record.json")]
+        for record in sorted(records, key=lambda each: order.index(each.rung)):
+            yield point | {"rung": record.rung, "probe": record.probe_rmse,
+                           "quiz": record.quiz_rmse, "test": record.test_rmse, "run": key}
+        if not records:
+            yield point | {"rung": None, "probe": None, "quiz": None, "test": None,
+                           "run": key if (sweep.folder / key).is_dir() else f"{key}.failed"}
+
+
+def _write_csv(path, rows):
+    file = StringIO()
+    writer = csv.DictWriter(file, list(rows[0]), lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    write_text(path, file.getvalue())
+
+
+def _draw(path, rows, names):
+    """One plot: all rungs over one parameter, or a map for each rung over two."""
+    from matplotlib.figure import Figure
+
+    rungs = list(dict.fromkeys(row["rung"] for row in rows))
+    panels = [rows] if len(names) == 1 else [[row for row in rows if row["rung"] == rung]
+                                            for rung in rungs]
+    figure = Figure(figsize=(6, 3.6 * len(panels)), layout="constrained")
+    for ax, panel in zip(figure.subplots(len(panels), squeeze=False).flat, panels, strict=True):
+        draw_sweep(ax, panel, names)
+    figure.savefig(path, dpi=150)
+
+
+def _conclude(sweep):
+    rows = list(_results(sweep))
+    _write_csv(sweep.folder / "results.csv", rows)
+    scored = [row for row in rows if row["probe"] is not None]
+    if scored and len(sweep.grid) <= 2:
+        _draw(sweep.folder / "sweep.png", scored, list(sweep.grid))
+    return Table([row | {name: str(row[name]) for name in sweep.grid} for row in rows])
+
+
+def run_sweep(sweep, *, jobs=2):
+    """Run what is missing of a sweep and put its results in one table.
+
+    Every run is kept under a key made of the notebook's code, the source of this package and the
+    parameters, and appears by one rename; a key that is there is not run again. A run that fails
+    leaves its notebook and reason in ``<key>.failed`` and is tried again by the next call.
+
+    Parameters
+    ----------
+    sweep : Sweep
+    jobs : int
+        Runs at the same time.
+
+    Returns
+    -------
+    table : Table
+    failures : list of NotebookFailed
+    """
+    sweep.folder.mkdir(parents=True, exist_ok=True)
+    remove_stale(sweep.folder)
+    tasks = {_name(sweep, parameters): (_run_one, sweep.notebook, parameters, sweep.folder / key)
+             for key, parameters in sweep.runs.items() if not (sweep.folder / key).is_dir()}
+    outcomes = run_many(tasks, jobs=jobs, title="sweep")
+    failures = [each for each in outcomes.values() if isinstance(each, NotebookFailed)]
+    return _conclude(sweep), failures
