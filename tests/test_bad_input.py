@@ -6,6 +6,7 @@ import zlib
 from datetime import datetime, time
 from pathlib import Path
 
+import pooch
 import pyarrow as pa
 import pytest
 from official import (
@@ -249,8 +250,8 @@ def served(tmp_path, monkeypatch, name="ml-1m"):
         assert url == f"https://files.grouplens.org/datasets/movielens/{name}.zip"
         Path(output_file).write_bytes(path.read_bytes())
 
-    monkeypatch.setattr(download.pooch, "HTTPDownloader", lambda **options: fetch)
-    return download.pooch.file_hash(str(path), alg="md5")
+    monkeypatch.setattr(pooch, "HTTPDownloader", lambda **options: fetch)
+    return pooch.file_hash(str(path), alg="md5")
 
 
 def test_download(tmp_path, data, cache, monkeypatch):
@@ -258,7 +259,7 @@ def test_download(tmp_path, data, cache, monkeypatch):
     monkeypatch.setitem(download.PUBLISHED, "ml-1m", download._movielens("ml-1m", md5))
     assert_reads_ratings(load("ml-1m", cache=cache))
     assert [path.name for path in (tmp_path / "home/data").iterdir()] == ["ml-1m.zip"]
-    monkeypatch.setattr(download.pooch, "HTTPDownloader", None)     # the second time needs none
+    monkeypatch.setattr(pooch, "HTTPDownloader", None)     # the second time needs none
     assert_reads_ratings(load("ml-1m", cache=cache))
 
 
@@ -272,7 +273,7 @@ def test_no_network(tmp_path, data, cache, monkeypatch):
     def fail(*arguments, **options):
         raise ConnectionError("a long story\nof retries")
 
-    monkeypatch.setattr(download.pooch, "HTTPDownloader", lambda **options: fail)
+    monkeypatch.setattr(pooch, "HTTPDownloader", lambda **options: fail)
     refused("ml-10m", cache, str(data), "https://files.grouplens.org/datasets/movielens/ml-10m.zip",
             str(tmp_path / "home/data"), error=SourceMissing)
     assert not (tmp_path / "home/data").exists()

@@ -35,7 +35,7 @@ RUNGS = {
     "item-mean": Rung("Movie average", 1.0533, _SLIDES, "01"),
     "baseline-decoupled": Rung("Baseline, decoupled", None, None, "01"),
     "baseline-ridge": Rung("Baseline, alternating ridge", 0.9799,
-                           "Koren 2010, Table: static biases", "01"),
+                           "Koren and Bell, Advances in Collaborative Filtering, table 5.1", "01"),
     "baseline-sgd": Rung("Baseline, SGD", None, None, "01"),
     "mf-als": Rung("Biased factors, ALS", None, None, "02"),
     "mf-sgd": Rung("Biased factors, SGD", 0.89, f"{_SLIDES}: latent factors + biases", "02"),

@@ -1,10 +1,9 @@
 """The published sets by name: where they are looked for, and fetched from."""
 
+import hashlib
 import os
 from dataclasses import dataclass
 from pathlib import Path
-
-import pooch
 
 from rslib import HOME
 from rslib.sources.errors import SourceError, SourceMissing
@@ -85,6 +84,8 @@ def _download(name, searched):
     if published.md5 is None:
         raise SourceMissing(f"{name} is not in {searched}, where it belongs: fetch "
                             f"{published.url} and put it in {folder}")
+    import pooch    # only here: in a notebook its import warns of a missing progress bar
+
     made = not folder.exists()
     pooch.get_logger().setLevel("WARNING")
     try:
@@ -114,7 +115,8 @@ def check(name, path):
     known = PUBLISHED[name].md5
     if known is None or not is_archive(path):
         return
-    found = pooch.file_hash(str(path), alg="md5")
+    with open(path, "rb") as file:
+        found = hashlib.file_digest(file, "md5").hexdigest()
     if found != known:
         raise SourceError(f"{path}: md5 {found}, the published archive has {known}; it is "
                           f"truncated or altered: fetch {PUBLISHED[name].url} again, or load it "
