@@ -84,7 +84,7 @@ def _download(name, searched):
     if published.md5 is None:
         raise SourceMissing(f"{name} is not in {searched}, where it belongs: fetch "
                             f"{published.url} and put it in {folder}")
-    import pooch    # only here: in a notebook its import warns of a missing progress bar
+    import pooch  # only here: in a notebook its import warns of a missing progress bar
 
     made = not folder.exists()
     pooch.get_logger().setLevel("WARNING")
