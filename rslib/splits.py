@@ -133,11 +133,17 @@ def random(ratings, *, fraction=0.1, seed=0):
     return _split(ratings, rows)
 
 
-def by_time(ratings, *, fraction=0.1, seed=0):
-    """Hold out the last ``fraction`` of all ratings in time, dealt three ways.
+def _cut(days, fraction):
+    """Return the first day of the last ``fraction`` of ``days``, give or take the cut day."""
+    return np.sort(days)[max(round(len(days) * (1 - fraction)), 1) - 1] + 1
 
-    The cut falls between two days: every rating of the first held-out day is held out, so no
-    training rating is younger than a held-out one.
+
+def by_time(ratings, *, fraction=0.1, seed=0):
+    """Hold out the last ``fraction`` of all ratings in time.
+
+    Cuts fall between two days. The first third of the held-out period is probe; the rest is dealt
+    at random into quiz and test. So neither train nor final holds a rating younger than one that
+    is scored after it.
 
     Returns
     -------
@@ -153,8 +159,12 @@ def by_time(ratings, *, fraction=0.1, seed=0):
     if not 0 < fraction < 1:
         raise ValueError(f"fraction must lie between 0 and 1, not {fraction}")
     days = asnumpy(ratings.days)
-    first = np.sort(days)[int(np.ceil(len(days) * (1 - fraction))) - 1] + 1
-    mask = days >= first
-    rows = {"train": np.flatnonzero(~mask)}
-    rows |= _three_ways(np.flatnonzero(mask), np.random.default_rng(seed))
+    first = _cut(days, fraction)
+    held_out = days[days >= first]
+    later = _cut(held_out, 2 / 3) if held_out.size else first
+    rows = {"train": np.flatnonzero(days < first),
+            "probe": np.flatnonzero((days >= first) & (days < later))}
+    rest = np.random.default_rng(seed).permutation(np.flatnonzero(days >= later))
+    rows |= {name: np.sort(part) for name, part in
+             zip(("quiz", "test"), np.array_split(rest, 2), strict=True)}
     return _split(ratings, rows)

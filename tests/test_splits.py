@@ -33,14 +33,19 @@ def test_ties_within_a_day_follow_ranks_then_rows():
     assert splits.last_ratings(r).tolist() == [False] * 9 + [True] * 9
 
 
+@pytest.mark.parametrize("split", [splits.netflix, splits.random])
+def test_parts_are_of_equal_size(split):
+    parts = split(history([40] * 30))
+    sizes = [len(parts.probe), len(parts.quiz), len(parts.test)]
+    assert max(sizes) - min(sizes) <= 1
+
+
 @pytest.mark.parametrize("split", [splits.netflix, splits.random, splits.by_time])
 def test_parts_are_a_partition_and_final_is_train_and_probe(split):
     r = history([40] * 30)
     parts = split(r)
     rows = np.concatenate([parts.rows[name] for name in ("train", "probe", "quiz", "test")])
     assert sorted(rows) == list(range(len(r)))
-    sizes = [len(parts.probe), len(parts.quiz), len(parts.test)]
-    assert max(sizes) - min(sizes) <= 1
     assert sorted(parts.rows["final"]) == sorted([*parts.rows["train"], *parts.rows["probe"]])
     assert (r.items[parts.rows["quiz"]] == parts.quiz.items).all()
 
@@ -59,9 +64,13 @@ def test_random_follows_the_published_recipe():
 
 def test_global_time_never_trains_on_the_future():
     r = history([40] * 30)
-    parts = splits.by_time(r, fraction=0.2)
-    held_out = min(parts.probe.days.min(), parts.quiz.days.min(), parts.test.days.min())
-    assert parts.train.days.max() < held_out
+    parts = splits.by_time(r, fraction=0.3)
+    scored = min(parts.quiz.days.min(), parts.test.days.min())
+    assert parts.train.days.max() < parts.probe.days.min() <= parts.probe.days.max() < scored
+    assert parts.final.days.max() < scored
+    held_out = len(r) - len(parts.train)
+    assert held_out == pytest.approx(0.3 * len(r), rel=0.1)
+    assert len(parts.probe) == pytest.approx(held_out / 3, rel=0.1)
 
 
 def test_a_side_that_would_be_empty_is_refused():
