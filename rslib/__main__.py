@@ -63,8 +63,9 @@ def _ladder(arguments):
     ladder = run_ladder(arguments.dataset, None if second == "none" else second,
                         jobs=arguments.jobs)
     if arguments.keep and not ladder.failures:
-        for name in filter(None, (ladder.dataset, ladder.second)):
-            keep(name)
+        keep(ladder.dataset, ladder.folder / "ladder.png")
+        if ladder.second:
+            keep(ladder.second)
     print(table(ladder))
     print(f"\n{ladder.folder / 'index.html'}")
     return _tell(ladder.failures.values())

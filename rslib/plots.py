@@ -251,6 +251,8 @@ def label_points(ax, x, y, texts, *, n_labels=20, **style):
     list of int
         Positions of the points that got a label.
     """
+    from matplotlib.transforms import Bbox
+
     ax.figure.draw_without_rendering()
     renderer = ax.figure.canvas.get_renderer()
     frame, taken, kept = ax.get_window_extent(renderer), [], []
@@ -258,9 +260,10 @@ def label_points(ax, x, y, texts, *, n_labels=20, **style):
         label = ax.annotate(text, (left, bottom), xytext=(0, 4), textcoords="offset points",
                             ha="center", **style)
         box = label.get_window_extent(renderer).expanded(1.05, 1.15)
+        boxes = [box, Bbox([ax.transData.transform((left, bottom))] * 2).padded(4)]
         inside = frame.x0 <= box.x0 and box.x1 <= frame.x1 and box.y1 <= frame.y1
-        if inside and len(kept) < n_labels and not any(map(box.overlaps, taken)):
-            taken.append(box)
+        if inside and len(kept) < n_labels and not any(b.count_overlaps(taken) for b in boxes):
+            taken += boxes
             kept.append(place)
         else:
             label.remove()

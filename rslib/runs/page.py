@@ -15,13 +15,13 @@ from rslib.runs.table import columns
 __all__ = ["table", "update_readme", "write_page"]
 
 _STYLE = """
-body { font: 16px/1.5 system-ui, sans-serif; color: #222; max-width: 72rem; margin: 3rem auto;
+body { font: 16px/1.5 system-ui, sans-serif; color: #222; max-width: 84rem; margin: 3rem auto;
        padding: 0 1.5rem; }
 h1 { font-size: 1.9rem; margin-bottom: 0; }
 h2 { font-size: 1.2rem; margin-top: 2.5rem; }
 p.facts, p.note { color: #6b6b6b; }
 div.wide { overflow-x: auto; }
-table { border-collapse: collapse; font-variant-numeric: tabular-nums; font-size: 0.9rem; }
+table { border-collapse: collapse; font-variant-numeric: tabular-nums; font-size: 0.8rem; }
 th, td { padding: 0.35rem 0.8rem 0.35rem 0; white-space: nowrap; }
 th { border-bottom: 2px solid #222; }
 td { border-bottom: 1px solid #ddd; }
@@ -32,21 +32,17 @@ ul.failed { background: #fdf0e8; border-left: 4px solid #d55e00; padding: 0.8rem
 
 _NOTE = ("RMSE in stars; lower is better. Change: against the rung above it in this table, on quiz "
          "and test pooled, with its 95 % interval from resampled users; resolved where that "
-         "interval leaves out zero.")
+         "interval leaves out zero. The best possible RMSE is that of the expectation of every "
+         "rating, which only planted data can tell.")
 
 
 def table(ladder, *, seconds=True):
-    """Return the table of a `Ladder`."""
-    return Table(ladder.rows, columns(ladder.rows, ladder.second, seconds=seconds),
+    """Return the table of a `Ladder`, with the best possible RMSE below where it is known."""
+    best = {"held_out": next((row["best"] for row in ladder.rows), None),
+            "second_held_out": next((row.get("second_best") for row in ladder.rows), None)}
+    floor = [{"label": "Best possible"} | best] if any(best.values()) else []
+    return Table(ladder.rows + floor, columns(ladder.rows, ladder.second, seconds=seconds),
                  digits={"fit_seconds": 2})
-
-
-def _best(ladder):
-    """Sentence on the best possible RMSE of planted data, or nothing."""
-    known = {ladder.dataset: next((row["best"] for row in ladder.rows), None),
-             ladder.second: next((row.get("second_best") for row in ladder.rows), None)}
-    return "".join(f" Best possible on {name}: {value:.4f}." for name, value in known.items()
-                   if value is not None)
 
 
 def _picture(ladder, path):
@@ -90,7 +86,7 @@ def _html(ladder, picture):
 {image}
 <h2>Every rung against the rung below</h2>
 <div class="wide">{table(ladder)._repr_html_()}</div>
-<p class="note">{_NOTE}{_best(ladder)}</p>
+<p class="note">{_NOTE}</p>
 <h2>Executed notebooks</h2>
 {_links(ladder.folder)}
 </body></html>
@@ -127,10 +123,9 @@ def write_page(ladder, home):
     facts = {"dataset": ladder.dataset, "second": ladder.second, "facts": ladder.facts,
              "rows": ladder.rows, "failures": ladder.failures}
     write_text(folder / "ladder.json", json.dumps(facts, default=asdict, indent=1))
-    note = f"{_NOTE}{_best(ladder)}"
-    write_text(folder / "ladder.md", f"{table(ladder).markdown()}\n\n{note}\n")
+    write_text(folder / "ladder.md", f"{table(ladder).markdown()}\n\n{_NOTE}\n")
     write_text(folder / "index.html", _html(ladder, picture))
     write_text(folder.parent / "index.html", _index(folder.parent))
     if not ladder.failures:
         update_readme(home / "README.md", ladder.dataset,
-                      f"{table(ladder, seconds=False).markdown()}\n\n{note}")
+                      f"{table(ladder, seconds=False).markdown()}\n\n{_NOTE}")

@@ -227,8 +227,17 @@ def read(dataset, root=None):
     return [each for each in found.values() if each is not None]
 
 
-def keep(dataset):
-    """Copy the records of ``dataset`` that were run here to reports/recorded, for committing."""
+def keep(dataset, picture=None):
+    """Copy the records of ``dataset`` that were run here to reports/recorded, for committing.
+
+    Parameters
+    ----------
+    dataset : str
+    picture : path or None
+        The picture of the ladder, kept beside them.
+    """
     for each in read(dataset, runs_root()):
         with new_folder(RECORDED / dataset / each.rung) as copy:
             shutil.copytree(each.folder, copy, dirs_exist_ok=True)
+    if picture is not None:
+        shutil.copyfile(picture, RECORDED / dataset / "ladder.png")

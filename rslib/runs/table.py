@@ -93,11 +93,11 @@ def columns(rows, second=None, *, seconds=True):
         Whether to show how long each fit took; False where a rerun must give the same text.
     """
     shown = {"label": "Rung", "published": "Netflix", "quiz": "Quiz", "test": "Test",
-             "step": "Change on held-out [95 %]", "resolved": "Resolved",
+             "held_out": "Both", "step": "Change [95 %]", "resolved": "Resolved",
              "n_parameters": "Parameters"}
     if seconds:
         shown["fit_seconds"] = "Fit (s)"
     if rows and "second_step" in rows[0]:
-        shown |= {"second_held_out": f"{second}: held-out", "second_step": "Change [95 %]",
+        shown |= {"second_held_out": second, "second_step": "Change [95 %]",
                   "second_resolved": "Resolved"}
     return shown
