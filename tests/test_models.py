@@ -5,7 +5,7 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
-from conftest import planted_world
+from worlds import planted_world
 
 from rslib.metrics import rmse
 from rslib.models import MODELS, Baseline, BiasedMF, Mean

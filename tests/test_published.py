@@ -4,7 +4,7 @@ Hyper-parameters of the factor models were chosen on a tenth of u1.base held out
 """
 
 import pytest
-from conftest import data_folder
+from worlds import data_folder
 
 from rslib.metrics import clip, mae, rmse
 from rslib.models import Baseline, BiasedMF, Mean
