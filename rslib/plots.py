@@ -170,7 +170,7 @@ def _sweep_map(ax, rows, down, across):
     for place, value in enumerate(grid.flat):
         y, x = divmod(place, grid.shape[1])
         ax.text(x, y, _text(value, 4), ha="center", va="center", fontsize=9,
-                color="white" if value < middle else "black",
+                color="white" if value <= middle else "black",
                 fontweight="bold" if place == best else "normal")
     ax.set_xticks(range(grid.shape[1]), labels[across])
     ax.set_yticks(range(grid.shape[0]), labels[down])

@@ -285,3 +285,11 @@ def test_a_notebook_without_a_data_set_stops_the_ladder_before_it_runs(home):
     with pytest.raises(ValueError, match="no parameter DATASET"):
         ladder_module.run_ladder("toy", home=home)
     assert not (home / "reports").exists()
+
+
+def test_the_plot_of_a_sweep_leaves_out_what_did_not_move():
+    from rslib.runs.sweep import _moved
+    still = [{"rung": "mf-als", "probe": 0.9}, {"rung": "mf-als", "probe": 0.9}]
+    moved = [{"rung": "mf-sgd", "probe": 0.9}, {"rung": "mf-sgd", "probe": 0.8}]
+    assert _moved(still + moved) == ["mf-sgd"]
+    assert _moved(still) == ["mf-als"]

@@ -139,11 +139,20 @@ def _write_csv(path, rows):
     write_text(path, file.getvalue())
 
 
+def _moved(rows):
+    """Rungs whose score the swept parameters change; all of them if none does."""
+    scores = {}
+    for row in rows:
+        scores.setdefault(row["rung"], set()).add(row["probe"])
+    return [rung for rung, found in scores.items() if len(found) > 1] or list(scores)
+
+
 def _draw(path, rows, names):
-    """One plot: all rungs over one parameter, or a map for each rung over two."""
+    """One plot: the rungs over one parameter, or a map for each rung over two."""
     from matplotlib.figure import Figure
 
-    rungs = list(dict.fromkeys(row["rung"] for row in rows))
+    rungs = _moved(rows)
+    rows = [row for row in rows if row["rung"] in rungs]
     panels = [rows] if len(names) == 1 else [[row for row in rows if row["rung"] == rung]
                                             for rung in rungs]
     figure = Figure(figsize=(6, 3.6 * len(panels)), layout="constrained")
