@@ -66,6 +66,40 @@ def test_a_matrix_that_is_not_positive_definite_is_an_error():
         kernels.ridge_rows(indptr, ids, targets, features, -ridge)
 
 
+@pytest.mark.parametrize("change, error, words", [
+    (dict(features=np.ones((40, 5), int)), TypeError, "float32 or float64, not int64"),
+    (dict(features=np.ones((40, 5), np.float16)), TypeError, "not float16"),
+    (dict(features=np.ones((40, 0), np.float32)), ValueError, "k at least 1"),
+    (dict(features=np.ones((3, 5), np.float32)), ValueError, "ids must lie in 0..2, found"),
+    (dict(ids=np.array([0, -1, 2])), ValueError, "found -1"),
+    (dict(targets=np.ones(2)), ValueError, "targets has 2 entries, indptr ends at 3"),
+    (dict(ridge=np.ones((1, 4))), ValueError, "ridge must be"),
+    (dict(targets=np.array([1, np.nan, 2], np.float32)), np.linalg.LinAlgError, "NaN"),
+    (dict(features=np.full((40, 5), np.nan, np.float32)), np.linalg.LinAlgError, "NaN"),
+])
+def test_arguments_that_do_not_fit_are_refused(change, error, words):
+    names = ("indptr", "ids", "targets", "features", "ridge")
+    arguments = dict(zip(names, problem([3]), strict=True)) | change
+    with pytest.raises(error, match=words) as caught:
+        kernels.ridge_rows(**arguments)
+    assert "\n" not in str(caught.value)
+
+
+def test_arrays_that_are_not_contiguous_are_as_good():
+    indptr, ids, targets, features, ridge = problem(SHAPES["skewed"])
+    strided = [np.repeat(array, 2, axis=0)[::2] for array in (targets, features, ridge)]
+    assert not strided[1].flags.c_contiguous
+    assert np.array_equal(kernels.ridge_rows(indptr, np.repeat(ids, 2)[::2], *strided),
+                          kernels.ridge_rows(indptr, ids, targets, features, ridge))
+
+
+def test_a_pair_rated_twice_counts_twice():
+    indptr, ids, targets, features, ridge = problem([2], dtype=np.float64)
+    twice = (np.array([0, 4]), np.tile(ids, 2), np.tile(targets, 2), features, 2 * ridge)
+    np.testing.assert_allclose(kernels.ridge_rows(*twice),
+                               kernels.ridge_rows(indptr, ids, targets, features, ridge))
+
+
 def test_draws_have_the_mean_and_the_covariance_of_the_posterior():
     """20,000 draws of one row: each moment within five standard errors."""
     one = problem([6], 3, dtype=np.float64)

@@ -5,7 +5,7 @@ import numpy as np
 
 from rslib.backend import array_module, asnumpy
 from rslib.kernels.compiled import compiled, threaded
-from rslib.kernels.normal_equations import _blocks, _gathered
+from rslib.kernels.normal_equations import _blocks, _gathered, check_rows
 from rslib.kernels.rows_cpu import equal_parts
 
 
@@ -43,8 +43,9 @@ def ridge_rows_cg(indptr, ids, targets, features, ridge, start, *, n_steps=3, we
     if n_steps < 1:
         raise ValueError(f"n_steps must be at least 1, not {n_steps}")
     arguments = (indptr, ids, targets, features, ridge, start, n_steps, weights, base_gram)
-    on_cpu = array_module(indptr, ids, targets, features, ridge, start, weights, base_gram) is np
-    return (_cg_cpu if on_cpu else ridge_rows_cg_batched)(*arguments)
+    xp = array_module(indptr, ids, targets, features, ridge, start, weights, base_gram)
+    check_rows(indptr, ids, targets, features, ridge, weights)
+    return _cg_cpu(*arguments) if xp is np else ridge_rows_cg_batched(*arguments)
 
 
 @compiled

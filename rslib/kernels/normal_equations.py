@@ -44,8 +44,10 @@ def ridge_rows(indptr, ids, targets, features, ridge, *, weights=None, base_gram
 
     Raises
     ------
+    TypeError, ValueError
+        If the arguments do not fit together: dtype, shapes, ids out of range, mixed devices.
     numpy.linalg.LinAlgError
-        If a row's matrix is not positive definite, on the CPU.
+        If a row's matrix is not positive definite or not finite, on the CPU.
 
     Notes
     -----
@@ -54,9 +56,26 @@ def ridge_rows(indptr, ids, targets, features, ridge, *, weights=None, base_gram
     `ridge_rows_slow` to rounding. Determinism: same inputs and thread count, same bits.
     """
     arguments = (indptr, ids, targets, features, ridge, weights, base_gram, base_rhs, draws)
-    if array_module(*arguments) is np:
-        return ridge_rows_cpu(*arguments)
-    return ridge_rows_batched(*arguments)
+    xp = array_module(*arguments)
+    check_rows(indptr, ids, targets, features, ridge, weights)
+    return ridge_rows_cpu(*arguments) if xp is np else ridge_rows_batched(*arguments)
+
+
+def check_rows(indptr, ids, targets, features, ridge, weights=None):
+    """Raise unless the arguments of `ridge_rows` fit together; compiled code would not notice."""
+    if features.dtype.kind != "f" or features.dtype.itemsize < 4:
+        raise TypeError(f"features must be float32 or float64, not {features.dtype}")
+    if features.ndim != 2 or not features.shape[1]:
+        raise ValueError(f"features must be (n_ids, k) with k at least 1, not {features.shape}")
+    if ridge.shape != (len(indptr) - 1, features.shape[1]):
+        raise ValueError(f"ridge must be {(len(indptr) - 1, features.shape[1])}, one row a row "
+                         f"and one column a feature, not {ridge.shape}")
+    for name, column in (("ids", ids), ("targets", targets), ("weights", weights)):
+        if column is not None and len(column) != int(indptr[-1]):
+            raise ValueError(f"{name} has {len(column)} entries, indptr ends at {int(indptr[-1])}")
+    if len(ids) and not 0 <= int(ids.min()) <= int(ids.max()) < len(features):
+        raise ValueError(f"ids must lie in 0..{len(features) - 1}, found "
+                         f"{int(ids.min())}..{int(ids.max())}")
 
 
 def _blocks(lengths, n_features, shortest=1):

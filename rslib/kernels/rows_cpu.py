@@ -136,7 +136,8 @@ def ridge_rows_cpu(indptr, ids, targets, features, ridge, weights, base_gram, ba
                 np.zeros(k, dtype) if base_rhs is None else np.ascontiguousarray(base_rhs, dtype),
                 none if draws is None else np.ascontiguousarray(draws, dtype)]
     parts = equal_parts(indptr, k, numba.get_num_threads())
-    if len(solution) and not _solve_rows(indptr, ids, *as_dtype, *optional, parts, solution):
-        raise np.linalg.LinAlgError("a row's normal equations are not positive definite: raise "
-                                    "the ridge, or use float64")
+    positive = _solve_rows(indptr, ids, *as_dtype, *optional, parts, solution)
+    if not (positive and np.isfinite(solution).all()):
+        raise np.linalg.LinAlgError("a row's normal equations are not positive definite, or hold "
+                                    "NaN: raise the ridge, use float64, or check the input")
     return solution
