@@ -8,7 +8,7 @@ import numba
 import numpy as np
 
 from rslib.kernels.compiled import compiled, threaded
-from rslib.kernels.tiles import PAD, ROWS, upper_update
+from rslib.kernels.tiles import PAD, ROWS, prefetch, upper_update
 
 GATHER = 32     # ratings whose factors are copied side by side before they are summed
 
@@ -59,6 +59,10 @@ def solve_upper(upper, rhs, noise, solution):
 def _gather(ids, targets, weights, features, start, stop, plain, weighted, rhs):
     """Copy the features of one block of ratings side by side, and add up the right-hand side."""
     k = features.shape[1]
+    line = 64 // features.itemsize
+    for t in range(start + GATHER, min(stop + GATHER, len(ids))):
+        for f in range(0, k, line):     # the next block is fetched while this one is summed
+            prefetch(features, ids[t], f)
     for t in range(stop - start):
         row, target = features[ids[start + t]], targets[start + t]
         copy = plain[t]
@@ -121,7 +125,7 @@ def _solve_rows(indptr, ids, targets, features, ridge, weights, base_gram, base_
 def equal_parts(indptr, k, n_parts):
     """Cut the rows of a CSR into runs of about equal cost: k^2 a rating and k^3 / 3 a row."""
     cost = np.cumsum(np.diff(indptr) * k**2 + k**3 / 3)
-    cuts = np.searchsorted(cost, cost[-1] * np.arange(1, n_parts) / n_parts)
+    cuts = np.searchsorted(cost, cost[-1:].sum() * np.arange(1, n_parts) / n_parts)
     return np.concatenate([[0], cuts, [len(indptr) - 1]])
 
 

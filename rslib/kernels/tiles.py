@@ -72,6 +72,26 @@ def _add_tile(typingctx, a, b, n, sign, out, i, j, width):
     return signature, codegen
 
 
+@intrinsic
+def prefetch(typingctx, array, row, column):
+    """Ask for the cache line of ``array[row, column]``, which will be read soon."""
+    signature = types.void(array, types.intp, types.intp)
+
+    def codegen(context, builder, signature, args):
+        array = context.make_array(signature.args[0])(context, builder, args[0])
+        stride = cgutils.unpack_tuple(builder, array.shape)[1]
+        place = builder.gep(array.data, [builder.add(builder.mul(args[1], stride), args[2])])
+        byte, flag = ir.IntType(8).as_pointer(), ir.IntType(32)
+        request = cgutils.get_or_insert_function(
+            builder.module, ir.FunctionType(ir.VoidType(), [byte, flag, flag, flag]),
+            "llvm.prefetch.p0i8")
+        read, keep, data = (ir.Constant(flag, value) for value in (0, 3, 1))
+        builder.call(request, [builder.bitcast(place, byte), read, keep, data])
+        return context.get_dummy_value()
+
+    return signature, codegen
+
+
 @compiled
 def upper_update(a, b, n, sign, out, i):
     """Add ``sign * a[:n, i:i+4].T @ b[:n, i:]`` to rows i..i+3 of ``out``, from the diagonal on.
