@@ -11,7 +11,7 @@ from rslib.ratings import Ratings
 
 def problem(lengths, k=5, seed=0, dtype=np.float32):
     rng = np.random.default_rng(seed)
-    indptr = np.concatenate([[0], np.cumsum(lengths)])
+    indptr = np.concatenate([[0], np.cumsum(lengths, dtype=int)])
     ids = rng.integers(0, 40, indptr[-1]).astype(np.int32)
     features = rng.normal(size=(40, k)).astype(dtype)
     ridge = rng.uniform(0.5, 2, (len(lengths), k)).astype(dtype)
