@@ -19,7 +19,7 @@ BELOW = {       # what each part may import
     "sources": {"backend", "ratings"},
     "models": {"backend", "ratings", "kernels"},
     "plots": {"backend", "ratings", "splits", "metrics"},
-    "runs": {"backend", "ratings", "splits", "metrics", "sources", "plots"},
+    "runs": {"backend", "ratings", "splits", "metrics", "sources", "kernels", "models", "plots"},
     "__main__": {"runs", "sources", "plots"},
 }
 FILES = sorted(PACKAGE.rglob("*.py"))

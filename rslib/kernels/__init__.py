@@ -7,6 +7,11 @@ function                      does                                          devi
 ``ridge_rows_batched``        the same in array expressions                 both
 ``ridge_rows_cg``             a few steps of conjugate gradients instead    CPU compiled, GPU
 ``ridge_rows_slow``           its readable twin, a loop over rows           CPU
+``co_ratings``                sums over the users two items share           both
+``similarity_blocks``         similarities of all items, block by block     both
+``similar_items``             the most similar items of each                both
+``neighbour_deviations``      what the nearest rated items say of a pair    both
+``top_k_products``            the best items of each user, block by block   both
 ``predict_pairs``             bias plus dot product for a list of pairs     both
 ``deal_blocks``               ratings in blocks that threads can share      CPU
 ``sgd_epoch``                 one pass of an update rule over ratings       CPU (compiled)
@@ -17,15 +22,15 @@ The update rules of ``sgd_epoch`` are plain functions of one rating in `rslib.ke
 written once: a driver says how lanes share the factors and how their sums are reduced.
 """
 
-from rslib.kernels.conjugate import (
-    ridge_rows_cg,
-    ridge_rows_cg_batched,
-    ridge_rows_cg_slow,
-)
+from rslib.kernels.conjugate import ridge_rows_cg, ridge_rows_cg_batched, ridge_rows_cg_slow
+from rslib.kernels.neighbours import neighbour_deviations, neighbour_deviations_slow, similar_items
 from rslib.kernels.normal_equations import ridge_rows, ridge_rows_batched, ridge_rows_slow
 from rslib.kernels.predict import predict_pairs
 from rslib.kernels.sgd import deal_blocks, sgd_epoch, sgd_epoch_slow
+from rslib.kernels.similarity import co_ratings, co_ratings_slow, similarity_blocks
+from rslib.kernels.top_k import top_k_products
 
-__all__ = ["deal_blocks", "predict_pairs", "ridge_rows", "ridge_rows_batched", "ridge_rows_cg",
-           "ridge_rows_cg_batched", "ridge_rows_cg_slow", "ridge_rows_slow",
-           "sgd_epoch", "sgd_epoch_slow"]
+__all__ = ["co_ratings", "co_ratings_slow", "deal_blocks", "neighbour_deviations",
+           "neighbour_deviations_slow", "predict_pairs", "ridge_rows", "ridge_rows_batched",
+           "ridge_rows_cg", "ridge_rows_cg_batched", "ridge_rows_cg_slow", "ridge_rows_slow",
+           "sgd_epoch", "sgd_epoch_slow", "similar_items", "similarity_blocks", "top_k_products"]

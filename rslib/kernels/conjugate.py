@@ -56,12 +56,12 @@ def _multiply(ids, weights, features, first, last, ridge, base_gram, vector, pro
         product[f] = ridge[f] * vector[f]
     if base_gram.size:
         for i in range(k):
-            row, dot = base_gram[i], vector[0] * 0
+            row, dot = base_gram[i], vector.dtype.type(0)
             for f in range(k):
                 dot += row[f] * vector[f]
             product[i] += dot
     for t in range(first, last):
-        row, dot = features[ids[t]], vector[0] * 0
+        row, dot = features[ids[t]], vector.dtype.type(0)
         for f in range(k):
             dot += row[f] * vector[f]
         if weights.size:

@@ -45,7 +45,7 @@ def biased_mf(user, item, value, state, steps, lane, lanes, reduce_sum):
     user_bias, item_bias, user_factors, item_factors = state
     mean, learning_rate, reg, reg_bias = steps
     p, q = user_factors[user], item_factors[item]
-    dot = value * 0
+    dot = value - value     # zero in the type of the ratings
     for f in range(lane, len(p), lanes):
         dot += p[f] * q[f]
     error = value - mean - user_bias[user] - item_bias[item] - reduce_sum(dot)
