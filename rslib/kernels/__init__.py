@@ -13,8 +13,8 @@ function                      does                                          devi
 ``neighbour_deviations``      what the nearest rated items say of a pair    both
 ``top_k_products``            the best items of each user, block by block   both
 ``predict_pairs``             bias plus dot product for a list of pairs     both
-``deal_blocks``               ratings in blocks that threads can share      CPU
-``sgd_epoch``                 one pass of an update rule over ratings       CPU (compiled)
+``deal_blocks``               ratings in blocks that threads can share      both
+``sgd_epoch``                 one pass of an update rule over ratings       both (compiled)
 ``sgd_epoch_slow``            the same rule, interpreted                    CPU
 ============================  ============================================  ==================
 

@@ -15,7 +15,7 @@ from typing import NamedTuple
 import numba
 import numpy as np
 
-from rslib.backend import group_by
+from rslib.backend import array_module, group_by
 from rslib.kernels import rules
 from rslib.kernels.compiled import OPTIONS, inlined
 
@@ -49,16 +49,17 @@ def deal_blocks(ratings, seed=0, n_blocks=None):
     Parameters
     ----------
     ratings : Ratings
-        On the CPU.
     seed : int
     n_blocks : int or None
         Blocks a side; None takes one for each 25,000 ratings, at least 1 and at most 8.
 
     Returns
     -------
-    Blocks
+    Blocks, or the ratings' CSR by user on the GPU, where nothing is gained by blocks
         Eight bytes a rating beside the ratings themselves.
     """
+    if array_module(ratings.values) is not np:
+        return ratings.by_user
     n_blocks = n_blocks or max(1, min(MAX_BLOCKS, len(ratings) // RATINGS_A_BLOCK))
     rng = np.random.default_rng(seed)
     user_block = _deal(ratings.users, ratings.n_users, n_blocks, rng)
@@ -121,11 +122,12 @@ def sgd_epoch(rule, ratings, users, state, steps):
     rule : function
         One of `rslib.kernels.rules`.
     ratings : Blocks, or CSR by user
-        On the CPU; a CSR runs on one thread.
+        A CSR runs on one thread of a CPU, or on a GPU.
     users : int array (n,)
         Users in the order in which each block visits its own; a permutation of all makes an epoch.
+        On the host.
     state : tuple of float32 or float64 arrays
-        Changed in place.
+        Changed in place, on the device of ``ratings``.
     steps : tuple
         Constants of the rule: numbers, taken in the type of the state, and arrays.
 
@@ -134,13 +136,28 @@ def sgd_epoch(rule, ratings, users, state, steps):
     float
         Sum of the squared errors met on the way, in stars squared.
 
+    Raises
+    ------
+    TypeError
+        If ratings, state and the arrays of steps live on different devices.
+    ValueError
+        If a user is out of range.
+
     Notes
     -----
-    Cost: O(n_ratings k). Agreement: equal to `sgd_epoch_slow` to rounding.
-    Determinism: same inputs, same bits on one machine, for any number of threads.
+    Cost: O(n_ratings k). Agreement: on the CPU equal to `sgd_epoch_slow` to rounding; on the GPU
+    statistical, see `rslib.kernels.sgd_gpu`. Determinism: on the CPU same inputs, same bits on one
+    machine, for any number of threads.
     """
+    n_users = (len(ratings.indptr) - 1) // getattr(ratings, "n_blocks", 1)
+    if len(users) and not 0 <= users.min() <= users.max() < n_users:
+        raise ValueError(f"users must lie in 0..{n_users - 1}, found {users.min()}..{users.max()}")
     scalar = state[0].dtype.type
     steps = tuple(scalar(step) if np.isscalar(step) else step for step in steps)
+    arrays = [step for step in steps if not np.isscalar(step)]
+    if array_module(ratings.values, *state, *arrays) is not np:
+        from rslib.kernels.sgd_gpu import sgd_epoch_gpu  # compiles for CUDA, so only here
+        return sgd_epoch_gpu(rule, ratings, users, state, steps)
     squares = 0.0
     with ThreadPoolExecutor(numba.get_num_threads()) as pool:
         for cells in _rounds(ratings, users):

@@ -36,6 +36,7 @@ class Model:
         if isinstance(pairs, Ratings) or not isinstance(pairs, Pairs):
             raise TypeError("predict takes Pairs, which carry no values: pass ratings.pairs, "
                             f"not {type(pairs).__name__}")
+        array_module(pairs.users, getattr(self, self._learned[0]))
         if (pairs.n_users, pairs.n_items) != (self.n_users_, self.n_items_):
             raise ValueError(f"pairs of {pairs.n_users} users x {pairs.n_items} items, but "
                              f"{type(self).__name__} was fitted on {self.n_users_} x "

@@ -49,8 +49,8 @@ class Baseline(Model):
 
     Notes
     -----
-    Cost: O(n_ratings) an epoch. Agreement: "ridge" exact on both devices; "sgd" runs on the CPU.
-    Determinism: same seed, same bits on one machine.
+    Cost: O(n_ratings) an epoch. Agreement: "ridge" and "decoupled" exact on both devices; "sgd"
+    statistical. Determinism: same seed, same bits on one machine, but for "sgd" on a GPU.
 
     References
     ----------
@@ -118,8 +118,8 @@ class Baseline(Model):
                 break
 
     def _fit_sgd(self, train, on_epoch):
-        rng = np.random.default_rng(self.seed)
-        shrinkage = [(reg / np.maximum(np.bincount(ids, minlength=n), 1)).astype(np.float32)
+        xp, rng = array_module(train.values), np.random.default_rng(self.seed)
+        shrinkage = [(reg / xp.maximum(xp.bincount(ids, minlength=n), 1)).astype(xp.float32)
                      for reg, ids, n in ((self.reg_user, train.users, train.n_users),
                                          (self.reg_item, train.items, train.n_items))]
         learning_rate, blocks = self.learning_rate, deal_blocks(train, self.seed)

@@ -53,9 +53,9 @@ class BiasedMF(Model):
     Notes
     -----
     Cost of an epoch: O(n_ratings k) for "sgd"; O(n_ratings k^2 + (n_users + n_items) k^3) for
-    "als". Agreement: "als" exact to rounding on both devices; "sgd" runs on the CPU.
-    Determinism: same seed, same bits on one machine. Users and items without ratings keep bias
-    zero and factors zero, so they get the rest of the baseline.
+    "als". Agreement: "als" exact to rounding on both devices; "sgd" statistical. Determinism: same
+    seed, same bits on one machine, but for "sgd" on a GPU. Users and items without ratings keep
+    bias zero and factors zero, so they get the rest of the baseline.
 
     References
     ----------

@@ -1,0 +1,129 @@
+"""The GPU driver under numba's simulator; `test_gpu_simulator` runs this file in its own process.
+
+The simulator runs one block, so one warp, at a time and has no warp intrinsics: the two that the
+driver uses are added here. What lanes of different warps do to each other shows on a device only.
+"""
+
+import sys
+import threading
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from numba import config
+from numba.cuda.simulator.kernelapi import FakeCUDAModule
+from strict import ndarray, pretend_cupy
+from test_kernels import RULES, biased_mf_start
+from worlds import planted_world
+
+from rslib import kernels
+from rslib.kernels import rules, sgd_gpu
+from rslib.models import Baseline, BiasedMF
+
+assert config.ENABLE_CUDASIM, "run test_gpu_simulator.py: the variable has to be set first"
+
+
+def syncwarp(self):
+    self.syncthreads()      # a block of the driver is one warp
+
+
+def shfl_xor_sync(self, mask, value, distance):
+    """Every lane's value, handed to the lane ``distance`` away."""
+    lane, handed = threading.current_thread().threadIdx.x, self.__dict__.setdefault("handed", {})
+    handed[lane] = value
+    self.syncthreads()
+    received = handed[lane ^ distance]
+    self.syncthreads()
+    return received
+
+
+FakeCUDAModule.syncwarp, FakeCUDAModule.shfl_xor_sync = syncwarp, shfl_xor_sync
+sys.setswitchinterval(5e-5)     # a lane is a thread that waits for the others: ten times quicker
+
+
+@pytest.fixture(scope="module")
+def small():
+    return planted_world(n_users=12, n_items=10, density=0.4)[0]
+
+
+def visits(user, item, value, state, steps, lane, lanes, reduce_sum):
+    """A rule that counts: who was visited, and by how many lanes."""
+    times, lanes_met = state
+    if lane == 0:
+        times[user, item] += 1
+    lanes_met[user, lane] += reduce_sum(value) / (value * lanes)
+    return value
+
+
+def one_epoch(epoch, rule, start, ratings, users, dtype=np.float32):
+    state, steps = start(ratings)
+    state = tuple(array.astype(dtype) for array in state)
+    return (epoch(rule, ratings.by_user, users, state, steps), *state)
+
+
+@pytest.mark.parametrize("dtype, rtol", [(np.float32, 1e-5), (np.float64, 1e-12)])
+@pytest.mark.parametrize("ratings_a_warp", [1000, 9])
+@pytest.mark.parametrize("rule, start", RULES, ids=[rule.__name__ for rule, _ in RULES])
+def test_warps_one_after_another_equal_the_slow_twin(rule, start, ratings_a_warp, dtype, rtol,
+                                                     small, monkeypatch):
+    monkeypatch.setattr(sgd_gpu, "RATINGS_A_WARP", ratings_a_warp)
+    users = np.random.default_rng(2).permutation(small.n_users)[:6]
+    fast, slow = (one_epoch(epoch, rule, start, small, users, dtype)
+                  for epoch in (sgd_gpu.sgd_epoch_gpu, kernels.sgd_epoch_slow))
+    for ours, theirs in zip(fast, slow, strict=True):
+        np.testing.assert_allclose(ours, theirs, rtol=rtol, atol=rtol / 10)
+
+
+@pytest.mark.parametrize("ratings_a_warp", [1000, 9, 1])
+def test_every_rating_is_visited_once_and_by_every_lane(ratings_a_warp, small, monkeypatch):
+    monkeypatch.setattr(sgd_gpu, "RATINGS_A_WARP", ratings_a_warp)
+    some = small[(small.users % 5 > 0) & (np.arange(len(small)) < 30)]   # and users without any
+    state = np.zeros((12, 10)), np.zeros((12, sgd_gpu.LANES))
+    squares = sgd_gpu.sgd_epoch_gpu(visits, some.by_user, np.arange(12)[::-1], state, ())
+    expected = np.zeros((12, 10))
+    np.add.at(expected, (some.users, some.items), 1)
+    assert np.array_equal(state[0], expected)
+    np.testing.assert_allclose(state[1], expected.sum(1)[:, None] * np.ones(sgd_gpu.LANES))
+    assert squares == pytest.approx((some.values.astype(float) ** 2).sum())
+
+
+@pytest.mark.parametrize("users", [[], [3]], ids=["nobody", "a user without ratings"])
+def test_nothing_to_do_changes_nothing(users, small):
+    few = small[small.users != 3]
+    state, steps = biased_mf_start(few)
+    before = [array.copy() for array in state]
+    assert sgd_gpu.sgd_epoch_gpu(rules.biased_mf, few.by_user, np.array(users, int),
+                                 tuple(state), steps) == 0
+    assert all(map(np.array_equal, state, before))
+
+
+def test_no_more_warps_than_the_ratings_feed():
+    assert [sgd_gpu.warps_for(n) for n in (0, 1, 4095, 4096)] == [1, 1, 1, 2]
+    assert sgd_gpu.warps_for(10**9) == sgd_gpu.MAX_WARPS
+
+
+class Launched:
+    """The driver's kernel, given the memory of pretend device arrays as a real launch would be."""
+
+    def __init__(self, kernel):
+        self.kernel = kernel
+
+    def __getitem__(self, grid):
+        def memory(value):
+            if isinstance(value, tuple):
+                return tuple(map(memory, value))
+            return value._data if isinstance(value, ndarray) else value
+        return lambda *arguments: self.kernel[grid](*map(memory, arguments))
+
+
+@pytest.mark.parametrize("model", [Baseline("sgd", n_epochs=2), BiasedMF(3, "sgd", n_epochs=2)])
+def test_models_take_the_gpu_driver_where_the_data_says_so(model, small, monkeypatch):
+    kernel_of = sgd_gpu.kernel_of
+    monkeypatch.setitem(sys.modules, "cupy", pretend_cupy())
+    monkeypatch.setattr(sgd_gpu, "kernel_of", lambda rule: Launched(kernel_of(rule)))
+    few = small[:20]
+    ours = model.fit(few.to("gpu"))
+    assert isinstance(ours.user_bias_, ndarray) and isinstance(ours.item_bias_, ndarray)
+    theirs = replace(model).fit(few)
+    np.testing.assert_allclose(ours.predict(few.to("gpu").pairs).get(),
+                               theirs.predict(few.pairs), rtol=1e-5)

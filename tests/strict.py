@@ -1,0 +1,151 @@
+"""A pretend CuPy: arrays on a device of their own, and only the functions that real CuPy has.
+
+Array code that forgets ``xp.``, converts to the host in silence, mixes devices, iterates over a
+device array or indexes it with a host array fails here, without a GPU. It is stricter than CuPy,
+which forwards many NumPy calls. `test_namespace` holds the list to real CuPy where it is installed.
+"""
+
+import types
+
+import numpy as np
+
+# function: the keyword arguments that array code may give it
+FUNCTIONS = {
+    "arange": {"dtype"}, "argmin": {"axis"}, "argsort": {"axis", "kind"},
+    "asarray": {"dtype", "order"}, "ascontiguousarray": {"dtype"},
+    "bincount": {"weights", "minlength"}, "clip": {"a_min", "a_max"}, "concatenate": {"axis"},
+    "cumsum": {"axis", "dtype"}, "diff": {"axis"}, "einsum": set(), "flatnonzero": set(),
+    "full": {"dtype"}, "isfinite": set(), "isnan": set(), "maximum": set(),
+    "ones_like": {"dtype"}, "partition": {"axis"}, "repeat": {"axis"},
+    "searchsorted": {"side"}, "sqrt": set(), "take_along_axis": {"axis"}, "tile": set(),
+    "where": set(), "zeros": {"dtype"}, "zeros_like": {"shape"},
+}
+LINALG = {"cholesky", "solve"}
+NUMBERS = {"bool_", "float32", "float64", "int32", "int64"}
+METHODS = {"all": set(), "any": {"axis"}, "argmax": {"axis"}, "astype": {"dtype", "copy"},
+           "copy": set(), "max": {"axis"}, "mean": {"axis", "dtype"}, "min": {"axis"},
+           "reshape": set(), "sum": {"axis", "dtype"}, "swapaxes": set()}
+ATTRIBUTES = {"dtype", "ndim", "shape", "size"}
+FROM_HOST = {"asarray"}     # the one way in; the way out is ``.get()``
+
+
+def _device(value):
+    """Put a result of NumPy on the device; CuPy's sums and elements are arrays of no axes."""
+    return ndarray(np.asarray(value)) if isinstance(value, np.ndarray | np.generic) else value
+
+
+def _host(value, allow_host=False):
+    """Return what NumPy needs in place of an argument; refuse host arrays."""
+    if isinstance(value, ndarray):
+        return value._data
+    if isinstance(value, np.ndarray) and not allow_host:
+        raise TypeError("Unsupported type <class 'numpy.ndarray'>")
+    if isinstance(value, tuple | list):
+        return type(value)(_host(item, allow_host) for item in value)
+    return value
+
+
+def _function(call, name, keywords):
+    def strict(*args, **kwargs):
+        if not kwargs.keys() <= keywords:
+            raise TypeError(f"{name}: not on the list: {', '.join(kwargs.keys() - keywords)}")
+        host = name in FROM_HOST
+        return _device(call(*_host(args, host), **{k: _host(v) for k, v in kwargs.items()}))
+    return strict
+
+
+class ndarray:
+    """An array of the pretend device."""
+
+    __array_ufunc__ = None      # NumPy's operators and ufuncs refuse it
+
+    def __init__(self, data):
+        self._data = data
+
+    def __array__(self, *args, **kwargs):
+        raise TypeError("Implicit conversion to a NumPy array is not allowed")
+
+    def __array_function__(self, function, kinds, args, kwargs):
+        raise TypeError(f"numpy.{function.__name__} called on a device array")
+
+    def get(self):
+        return self._data.copy()
+
+    def __getattr__(self, name):
+        if name in ATTRIBUTES:
+            return getattr(self._data, name)
+        if name in METHODS:
+            return _function(getattr(self._data, name), name, METHODS[name])
+        raise AttributeError(f"{name}: not on the list of the pretend CuPy")
+
+    @property
+    def T(self):
+        return ndarray(self._data.T)
+
+    def __getitem__(self, index):
+        return _device(self._data[_host(index)])
+
+    def __setitem__(self, index, value):
+        self._data[_host(index)] = _host(value)
+
+    def __iter__(self):
+        raise TypeError("iterating over a device array waits for the device at every step")
+
+    def __len__(self):
+        return len(self._data)
+
+    def __float__(self):
+        return float(self._data)
+
+    def __int__(self):
+        return int(self._data)
+
+    def __bool__(self):
+        return bool(self._data)
+
+    def __repr__(self):
+        return f"device {self._data!r}"
+
+
+def _operators():
+    """Give `ndarray` the operators of an array, each refusing host arrays."""
+    two = ("add sub mul truediv floordiv mod pow matmul and or xor "
+           "lt le gt ge eq ne").split()
+    reflected = [f"r{name}" for name in two[:11]]
+    in_place = [f"i{name}" for name in two[:11] if name != "matmul"]
+    for name in two + reflected + in_place:
+        def method(self, other, dunder=f"__{name}__"):
+            result = getattr(self._data, dunder)(_host(other))
+            return self if result is self._data else _device(result)
+        setattr(ndarray, f"__{name}__", method)
+    for name in ("abs", "neg", "invert"):
+        def method(self, dunder=f"__{name}__"):
+            return _device(getattr(self._data, dunder)())
+        setattr(ndarray, f"__{name}__", method)
+
+
+_operators()
+ndarray.__module__ = "cupy"
+
+
+def _solve(a, b):
+    """CuPy wants equal batches, and a column per right-hand side."""
+    if b.ndim > 1 and a.shape[:-1] != b.shape[:-1]:
+        raise ValueError("a must have (..., M, M) shape and b must have (..., M, K)")
+    return np.linalg.solve(a, b)
+
+
+def pretend_cupy():
+    """Return a module to stand in ``sys.modules`` under the name cupy."""
+    cupy = types.ModuleType("cupy")
+    cupy.ndarray = ndarray
+    for name, keywords in FUNCTIONS.items():
+        setattr(cupy, name, _function(getattr(np, name), name, keywords))
+    for name in NUMBERS:
+        setattr(cupy, name, getattr(np, name))
+    cupy.linalg = types.SimpleNamespace(
+        cholesky=_function(np.linalg.cholesky, "cholesky", set()),
+        solve=_function(_solve, "solve", set()))
+    stream = types.SimpleNamespace(synchronize=lambda: None)
+    cupy.cuda = types.SimpleNamespace(get_current_stream=lambda: stream)
+    return cupy
