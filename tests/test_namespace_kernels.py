@@ -8,6 +8,7 @@ import strict
 from test_kernels import SHAPES, extras, problem
 from test_similarity import neighbourhood, sides, small_world
 
+from rslib import kernels
 from rslib.kernels.neighbours import neighbour_deviations, similar_items
 from rslib.kernels.similarity import similarity_blocks
 from rslib.kernels.top_k import top_k, top_k_products
