@@ -24,7 +24,7 @@ LINALG = {"cholesky", "solve"}
 NUMBERS = {"bool_", "float32", "float64", "int32", "int64"}
 METHODS = {"all": set(), "any": {"axis"}, "argmax": {"axis"}, "astype": {"dtype", "copy"},
            "copy": set(), "max": {"axis"}, "mean": {"axis", "dtype"}, "min": {"axis"},
-           "reshape": set(), "sum": {"axis", "dtype"}, "swapaxes": set()}
+           "reshape": set(), "sum": {"axis", "dtype", "keepdims"}, "swapaxes": set()}
 ATTRIBUTES = {"dtype", "ndim", "shape", "size"}
 FROM_HOST = {"asarray"}     # the one way in; the way out is ``.get()``
 
