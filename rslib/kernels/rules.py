@@ -49,11 +49,12 @@ def biased_mf(user, item, value, state, steps, lane, lanes, reduce_sum):
     for f in range(lane, len(p), lanes):
         dot += p[f] * q[f]
     error = value - mean - user_bias[user] - item_bias[item] - reduce_sum(dot)
+    step, shrink, shrink_bias = learning_rate * error, learning_rate * reg, learning_rate * reg_bias
     if lane == 0:
-        user_bias[user] += learning_rate * (error - reg_bias * user_bias[user])
-        item_bias[item] += learning_rate * (error - reg_bias * item_bias[item])
+        user_bias[user] += step - shrink_bias * user_bias[user]
+        item_bias[item] += step - shrink_bias * item_bias[item]
     for f in range(lane, len(p), lanes):
         old = p[f]
-        p[f] += learning_rate * (error * q[f] - reg * old)
-        q[f] += learning_rate * (error * old - reg * q[f])
+        p[f] = old - shrink * old + step * q[f]
+        q[f] = q[f] - shrink * q[f] + step * old
     return error
