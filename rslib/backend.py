@@ -118,18 +118,25 @@ def group_by(ids, n):
     -------
     indptr : int64 array (n + 1,)
         Group g holds ``rows[indptr[g]:indptr[g + 1]]``.
-    rows : int64 array (n_ratings,)
+    rows : int32 array (n_ratings,), int64 past two billion
         Positions in ``ids``, in their original order inside each group.
     """
     xp = array_module(ids)
     if xp is np:        # transposing a one-entry-a-row matrix is SciPy's compiled counting sort
-        ones = scipy.sparse.csr_array(
-            (np.ones(ids.size, np.int8), ids, np.arange(ids.size + 1)), shape=(ids.size, n))
+        starts = np.arange(ids.size + 1, dtype=_position(max(ids.size, n)))
+        ids = ids.astype(starts.dtype, copy=False)
+        ones = scipy.sparse.csr_array((np.ones(ids.size, np.int8), ids, starts),
+                                      shape=(ids.size, n))
         columns = ones.tocsc()
-        return columns.indptr.astype(np.int64), columns.indices.astype(np.int64)
+        return columns.indptr.astype(np.int64), columns.indices
     indptr = xp.zeros(n + 1, xp.int64)
     indptr[1:] = xp.cumsum(xp.bincount(ids, minlength=n))
-    return indptr, xp.argsort(ids, kind="stable")
+    return indptr, xp.argsort(ids, kind="stable").astype(_position(ids.size))
+
+
+def _position(n):
+    """The smallest integer type that can count ``n`` positions."""
+    return np.int32 if n < 2**31 - 1 else np.int64
 
 
 def solve_spd(matrices, rhs):

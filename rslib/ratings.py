@@ -21,7 +21,7 @@ class CSR(NamedTuple):
     indptr: np.ndarray      # (n_rows + 1,) int64
     ids: np.ndarray         # (n_ratings,) int32
     values: np.ndarray      # (n_ratings,) float32
-    rows: np.ndarray        # (n_ratings,) int64
+    rows: np.ndarray        # (n_ratings,) int32
 
 
 @dataclass(frozen=True, eq=False)
