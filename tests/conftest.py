@@ -1,7 +1,9 @@
-"""Fixtures: a small world with a planted truth."""
+"""Fixtures: a small world with a planted truth, and folders of data that hold nothing yet."""
 
 import pytest
 from worlds import planted_world
+
+from rslib.sources import download
 
 
 @pytest.fixture(scope="session")
@@ -12,3 +14,17 @@ def world():
 @pytest.fixture(scope="session")
 def train(world):
     return world[0]
+
+
+@pytest.fixture
+def cache(tmp_path):
+    return tmp_path / "cache"
+
+
+@pytest.fixture
+def data(tmp_path, monkeypatch):
+    """An empty RSLIB_DATA, and a home without data."""
+    monkeypatch.setattr(download, "HOME", tmp_path / "home")
+    monkeypatch.setenv("RSLIB_DATA", str(tmp_path / "data"))
+    (tmp_path / "data").mkdir()
+    return tmp_path / "data"

@@ -26,20 +26,6 @@ from pyarrow import parquet
 from rslib.sources import SourceError, SourceMissing, download, load
 
 
-@pytest.fixture
-def cache(tmp_path):
-    return tmp_path / "cache"
-
-
-@pytest.fixture
-def data(tmp_path, monkeypatch):
-    """An empty RSLIB_DATA, and a home without data."""
-    monkeypatch.setattr(download, "HOME", tmp_path / "home")
-    monkeypatch.setenv("RSLIB_DATA", str(tmp_path / "data"))
-    (tmp_path / "data").mkdir()
-    return tmp_path / "data"
-
-
 def refused(path, cache, *parts, error=SourceError, **options):
     """Assert one line that holds ``parts``, and a disk left as it was."""
     before = sorted(Path(path).parent.rglob("*")) if not isinstance(path, str) else None

@@ -22,20 +22,6 @@ from pyarrow import parquet
 from rslib.sources import SourceError, download, load, load_fold
 
 
-@pytest.fixture
-def cache(tmp_path):
-    return tmp_path / "cache"
-
-
-@pytest.fixture
-def data(tmp_path, monkeypatch):
-    """An empty RSLIB_DATA, and a home without data."""
-    monkeypatch.setattr(download, "HOME", tmp_path / "home")
-    monkeypatch.setenv("RSLIB_DATA", str(tmp_path / "data"))
-    (tmp_path / "data").mkdir()
-    return tmp_path / "data"
-
-
 @pytest.mark.parametrize("packed", [False, True])
 @pytest.mark.parametrize("name", ["ml-100k", "ml-1m", "ml-10m", "ml-20m", "ml-25m", "ml-32m",
                                   "ml-latest-small"])

@@ -11,7 +11,7 @@ import subprocess
 from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
-from time import perf_counter
+from time import perf_counter, sleep
 
 import numba
 import numpy as np
@@ -22,6 +22,7 @@ from rslib.runs.files import write_text
 __all__ = ["Log", "copy_task", "exponent", "interleaved", "machine", "matrix_task", "peak_memory",
            "ratios", "spread"]
 
+PAUSE = 0.3         # seconds
 SLOW = 20.0             # seconds of a warm-up after which a contender is repeated less often
 SLOW_REPETITIONS = 3
 PACKAGES = ("numpy", "scipy", "numba", "cornac", "scikit-surprise", "libmf", "lenskit", "implicit",
@@ -36,7 +37,10 @@ def seconds(task):
 
 
 def interleaved(tasks, repetitions=5):
-    """Time tasks in turns, A B A B, after one warm-up of each.
+    """Time tasks in turns, A B A B, after one warm-up of each, with a short pause before each.
+
+    Libraries leave threads spinning for a moment after their work, in the hope of more; without
+    the pause they would take a core from whoever comes next.
 
     Parameters
     ----------
@@ -57,6 +61,7 @@ def interleaved(tasks, repetitions=5):
     for turn in range(repetitions):
         for name, task in tasks.items():
             if turn < turns[name]:
+                sleep(PAUSE)
                 times[name].append(seconds(task))
     return times
 
