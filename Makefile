@@ -42,7 +42,7 @@ clean:
 	  if [ -z "$$python" ]; then \
 	    echo "No usable Python: install Python 3.11, 3.12 or 3.13 (or pass PYTHON=/path/to/it)." >&2; exit 2; fi; \
 	  echo "Setting up $$venv with $$("$$python" --version)"; \
-	  if command -v uv >/dev/null; then uv venv --quiet --clear --python "$$python" $$venv; \
+	  if command -v uv >/dev/null; then uv venv --quiet --clear --python "$$(command -v "$$python")" $$venv; \
 	  else "$$python" -m venv --clear $$venv >/dev/null || \
 	    { echo "Python has no working venv module: install it (Debian: python3-venv) or uv." >&2; exit 2; }; fi; \
 	fi; \
