@@ -1,6 +1,9 @@
 """Fixtures: a small world with a planted truth, and folders of data that hold nothing yet."""
 
+import sys
+
 import pytest
+import strict
 from worlds import planted_world
 
 from rslib.sources import download
@@ -28,3 +31,11 @@ def data(tmp_path, monkeypatch):
     monkeypatch.setenv("RSLIB_DATA", str(tmp_path / "data"))
     (tmp_path / "data").mkdir()
     return tmp_path / "data"
+
+
+@pytest.fixture
+def cupy(monkeypatch):
+    """The pretend CuPy, in the place of the real one."""
+    module = strict.pretend_cupy()
+    monkeypatch.setitem(sys.modules, "cupy", module)
+    return module

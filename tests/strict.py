@@ -9,6 +9,8 @@ import types
 
 import numpy as np
 
+from rslib.ratings import CSR
+
 # function: the keyword arguments that array code may give it
 FUNCTIONS = {
     "arange": {"dtype"}, "argmin": {"axis"}, "argsort": {"axis", "kind"},
@@ -149,3 +151,21 @@ def pretend_cupy():
     stream = types.SimpleNamespace(synchronize=lambda: None)
     cupy.cuda = types.SimpleNamespace(get_current_stream=lambda: stream)
     return cupy
+
+
+def device(cupy, values):
+    """Move arrays, in tuples, dicts and a CSR too, to the pretend device."""
+    if isinstance(values, CSR):
+        return CSR(*(device(cupy, column) for column in values))
+    if isinstance(values, dict):
+        return {name: device(cupy, value) for name, value in values.items()}
+    if isinstance(values, tuple | list):
+        return tuple(device(cupy, value) for value in values)
+    return cupy.asarray(values) if isinstance(values, np.ndarray) else values
+
+
+def close(ours, theirs, atol=2e-5):
+    """Assert that a device array agrees with a host array to rounding."""
+    assert isinstance(ours, ndarray), "left the device"
+    assert ours.dtype == theirs.dtype and ours.shape == theirs.shape
+    np.testing.assert_allclose(ours.get(), theirs, rtol=1e-5, atol=atol)

@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import strict
+from strict import close, device
 from test_kernels import SHAPES, extras, problem
 from test_models import VARIANTS
 
@@ -15,30 +16,8 @@ from rslib.ratings import Pairs, Ratings
 
 
 @pytest.fixture
-def cupy(monkeypatch):
-    module = strict.pretend_cupy()
-    monkeypatch.setitem(sys.modules, "cupy", module)
-    return module
-
-
-@pytest.fixture
 def on_device(cupy, train):
     return train.to("gpu")
-
-
-def device(cupy, values):
-    """Move arrays, in tuples and dicts too, to the pretend device."""
-    if isinstance(values, dict):
-        return {name: device(cupy, value) for name, value in values.items()}
-    if isinstance(values, tuple | list):
-        return tuple(device(cupy, value) for value in values)
-    return cupy.asarray(values) if isinstance(values, np.ndarray) else values
-
-
-def close(ours, theirs, atol=2e-5):
-    assert isinstance(ours, strict.ndarray), "left the device"
-    assert ours.dtype == theirs.dtype and ours.shape == theirs.shape
-    np.testing.assert_allclose(ours.get(), theirs, rtol=1e-5, atol=atol)
 
 
 @pytest.mark.parametrize("wrong", [

@@ -1,10 +1,10 @@
 """Conjugate gradients, similarity, neighbours and top-k on the pretend device."""
 
-import sys
 
 import numpy as np
 import pytest
 import strict
+from strict import close, device
 from test_kernels import SHAPES, extras, problem
 from test_similarity import neighbourhood, sides, small_world
 
@@ -12,28 +12,6 @@ from rslib import kernels
 from rslib.kernels.neighbours import neighbour_deviations, similar_items
 from rslib.kernels.similarity import similarity_blocks
 from rslib.kernels.top_k import top_k, top_k_products
-from rslib.ratings import CSR
-
-
-@pytest.fixture
-def cupy(monkeypatch):
-    module = strict.pretend_cupy()
-    monkeypatch.setitem(sys.modules, "cupy", module)
-    return module
-
-
-def device(cupy, values):
-    if isinstance(values, CSR):
-        return CSR(*(device(cupy, column) for column in values))
-    if isinstance(values, tuple | list):
-        return tuple(device(cupy, value) for value in values)
-    return cupy.asarray(values) if isinstance(values, np.ndarray) else values
-
-
-def close(ours, theirs, atol=2e-5):
-    assert isinstance(ours, strict.ndarray), "left the device"
-    assert ours.dtype == theirs.dtype and ours.shape == theirs.shape
-    np.testing.assert_allclose(ours.get(), theirs, rtol=1e-5, atol=atol)
 
 
 @pytest.mark.parametrize("kind", ["pearson", "cosine"])

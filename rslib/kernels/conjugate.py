@@ -5,7 +5,7 @@ import numpy as np
 
 from rslib.backend import array_module, asnumpy
 from rslib.kernels.compiled import compiled, threaded
-from rslib.kernels.normal_equations import _blocks, _gathered, check_rows
+from rslib.kernels.normal_equations import _blocks, _gathered, check_rows, equations_slow
 from rslib.kernels.rows_cpu import equal_parts
 
 
@@ -165,16 +165,10 @@ def ridge_rows_cg_slow(indptr, ids, targets, features, ridge, start, n_steps=3, 
                        base_gram=None):
     """Do what `ridge_rows_cg` does, one row at a time in float64: the version to read."""
     solution = np.zeros(start.shape)
-    for row in range(len(solution)):
-        mine = slice(indptr[row], indptr[row + 1])
-        x = features[ids[mine]].astype(np.float64)
-        if not len(x) and base_gram is None:
-            continue
-        c = np.ones(len(x)) if weights is None else weights[mine]
-        matrix = x.T @ (x * c[:, None]) + np.diag(ridge[row])
-        matrix += 0 if base_gram is None else base_gram
+    for row, matrix, rhs in equations_slow(indptr, ids, targets, features, ridge, weights,
+                                           base_gram):
         w = start[row].astype(np.float64)
-        residual = direction = x.T @ targets[mine] - matrix @ w
+        residual = direction = rhs - matrix @ w
         for _ in range(n_steps):
             if residual @ residual < 1e-20:
                 break

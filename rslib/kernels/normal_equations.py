@@ -137,11 +137,10 @@ def _solve(xp, gram, rhs, noise):
     return xp.linalg.solve(lower.swapaxes(1, 2), forward)[..., 0]
 
 
-def ridge_rows_slow(indptr, ids, targets, features, ridge, weights=None, base_gram=None,
-                    base_rhs=None, draws=None):
-    """Do what `ridge_rows` does, one row at a time in float64: the version to read."""
-    solution = np.zeros((len(indptr) - 1, features.shape[1]))
-    for row in range(len(solution)):
+def equations_slow(indptr, ids, targets, features, ridge, weights=None, base_gram=None,
+                   base_rhs=None):
+    """Yield (row, A_r, right-hand side) in float64 for every row that has a regression."""
+    for row in range(len(indptr) - 1):
         mine = slice(indptr[row], indptr[row + 1])
         x = features[ids[mine]].astype(np.float64)
         if not len(x) and base_gram is None:
@@ -151,6 +150,15 @@ def ridge_rows_slow(indptr, ids, targets, features, ridge, weights=None, base_gr
         rhs = x.T @ targets[mine]
         gram += 0 if base_gram is None else base_gram
         rhs += 0 if base_rhs is None else base_rhs
+        yield row, gram, rhs
+
+
+def ridge_rows_slow(indptr, ids, targets, features, ridge, weights=None, base_gram=None,
+                    base_rhs=None, draws=None):
+    """Do what `ridge_rows` does, one row at a time in float64: the version to read."""
+    solution = np.zeros((len(indptr) - 1, features.shape[1]))
+    for row, gram, rhs in equations_slow(indptr, ids, targets, features, ridge, weights,
+                                         base_gram, base_rhs):
         solution[row] = np.linalg.solve(gram, rhs)
         if draws is not None:
             solution[row] += np.linalg.solve(np.linalg.cholesky(gram).T, draws[row])
