@@ -195,12 +195,14 @@ def test_any_number_of_threads_gives_the_same_bits(rule, start, train):
 def test_blocks_never_meet_and_hold_every_rating_once(train):
     blocks = kernels.deal_blocks(train, n_blocks=4)
     seen = set()
-    for cells in sgd._rounds(blocks, np.arange(train.n_users)):
+    ordered, starts = sgd._by_block(blocks, np.arange(train.n_users))
+    groups = np.split(ordered, starts[1:-1])
+    for shift in range(4):
         users, items = [], []
-        for group, block, n_blocks in cells:
-            pairs = {(user, blocks.ids[row]) for user in group
-                     for row in range(blocks.indptr[user * n_blocks + block],
-                                      blocks.indptr[user * n_blocks + block + 1])}
+        for block, group in enumerate(groups):
+            cells = group * 4 + (block + shift) % 4
+            pairs = {(user, blocks.ids[row]) for user, cell in zip(group, cells, strict=True)
+                     for row in range(blocks.indptr[cell], blocks.indptr[cell + 1])}
             users.append({user for user, _ in pairs})
             items.append({item for _, item in pairs})
             seen |= pairs

@@ -10,7 +10,6 @@ same user or item, so threads may take them in any order, and the result has the
 number of threads. After B rounds every rating was visited once.
 """
 
-from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
 
 import numba
@@ -18,12 +17,11 @@ import numpy as np
 
 from rslib.backend import array_module, group_by
 from rslib.kernels import rules
-from rslib.kernels.compiled import OPTIONS, inlined
+from rslib.kernels.compiled import compiled, inlined, threaded
 
 ABREAST = 2                 # users whose ratings are visited in turn
 VISITS = 512                # visits laid out at a time: 8 kB, which stay in the nearest cache
 RATINGS_A_BLOCK = 25_000    # below this, handing work to a thread costs more than it saves
-released = numba.njit(cache=True, nogil=True, **OPTIONS)
 
 
 class Blocks(NamedTuple):
@@ -54,7 +52,7 @@ def deal_blocks(ratings, seed=0, n_blocks=None):
     seed : int
     n_blocks : int or None
         Blocks a side, so also the threads that can share an epoch. None takes one for each 25,000
-        ratings up to 4, then one for each million up to 16.
+        ratings up to 8, then one for each million up to 16.
 
     Returns
     -------
@@ -63,7 +61,7 @@ def deal_blocks(ratings, seed=0, n_blocks=None):
     """
     if array_module(ratings.values) is not np:
         return ratings.by_user
-    n_blocks = n_blocks or max(1, min(4, len(ratings) // RATINGS_A_BLOCK),
+    n_blocks = n_blocks or max(1, min(8, len(ratings) // RATINGS_A_BLOCK),
                                min(16, len(ratings) // 1_000_000))
     rng = np.random.default_rng(seed)
     user_block = _deal(ratings.users, ratings.n_users, n_blocks, rng)
@@ -78,11 +76,13 @@ def _alone(partial_sum):
 
 
 alone = inlined(_alone)
+
+
 _baseline = inlined(rules.baseline)
 _biased_mf = inlined(rules.biased_mf)
 
 
-@released
+@compiled
 def _next_visits(indptr, users, block, n_blocks, walk, who, rows):
     """Write the next visits of a cell, rows and their users, and return how many there are.
 
@@ -108,53 +108,70 @@ def _next_visits(indptr, users, block, n_blocks, walk, who, rows):
     return visit
 
 
-@released
+@compiled
 def _walk():
     """Room for the walk through a cell: its state, and the users and rows of some visits."""
     return (np.zeros((4, ABREAST), np.int64), np.empty(VISITS, np.uint64),
             np.empty(VISITS, np.uint64))
 
 
-@released
+@inlined
+def _visit_cell(step, indptr, items, values, users, block, n_blocks, state, steps):
+    """Apply a rule to the ratings of ``users`` in one block of items."""
+    squares, n_visits = 0.0, 1
+    walk, who, rows = _walk()
+    while n_visits:
+        n_visits = _next_visits(indptr, users, block, n_blocks, walk, who, rows)
+        for visit in range(n_visits):
+            row = rows[visit]
+            error = step(who[visit], np.uint64(items[row]), values[row], state, steps, 0, 1, alone)
+            squares += error * error
+    return squares
+
+
+@inlined
+def _visit_all(visit_cell, indptr, items, values, users, starts, state, steps):
+    """Visit all cells, round by round; the users of block b are users[starts[b]:starts[b+1]]."""
+    n_blocks = len(starts) - 1
+    squares = np.zeros((n_blocks, n_blocks))
+    for shift in range(n_blocks):
+        for block in numba.prange(n_blocks):
+            squares[shift, block] = visit_cell(
+                indptr, items, values, users[starts[block]:starts[block + 1]],
+                (block + shift) % n_blocks, n_blocks, state, steps)
+    return squares.sum()
+
+
+@compiled
 def _baseline_cell(indptr, items, values, users, block, n_blocks, state, steps):
-    squares, n_visits = 0.0, 1
-    walk, who, rows = _walk()
-    while n_visits:
-        n_visits = _next_visits(indptr, users, block, n_blocks, walk, who, rows)
-        for visit in range(n_visits):
-            row = rows[visit]
-            error = _baseline(who[visit], np.uint64(items[row]), values[row], state, steps, 0, 1,
-                              alone)
-            squares += error * error
-    return squares
+    return _visit_cell(_baseline, indptr, items, values, users, block, n_blocks, state, steps)
 
 
-@released
+@compiled
 def _biased_mf_cell(indptr, items, values, users, block, n_blocks, state, steps):
-    squares, n_visits = 0.0, 1
-    walk, who, rows = _walk()
-    while n_visits:
-        n_visits = _next_visits(indptr, users, block, n_blocks, walk, who, rows)
-        for visit in range(n_visits):
-            row = rows[visit]
-            error = _biased_mf(who[visit], np.uint64(items[row]), values[row], state, steps, 0, 1,
-                               alone)
-            squares += error * error
-    return squares
+    return _visit_cell(_biased_mf, indptr, items, values, users, block, n_blocks, state, steps)
 
 
-_CELLS = {rules.baseline: _baseline_cell, rules.biased_mf: _biased_mf_cell}
+@threaded
+def _baseline_epoch(indptr, items, values, users, starts, state, steps):
+    return _visit_all(_baseline_cell, indptr, items, values, users, starts, state, steps)
 
 
-def _rounds(ratings, users):
-    """Yield the rounds of an epoch, each a list of cells: users of a block, and an item block."""
+@threaded
+def _biased_mf_epoch(indptr, items, values, users, starts, state, steps):
+    return _visit_all(_biased_mf_cell, indptr, items, values, users, starts, state, steps)
+
+
+_EPOCHS = {rules.baseline: _baseline_epoch, rules.biased_mf: _biased_mf_epoch}
+
+
+def _by_block(ratings, users):
+    """Return ``users`` block by block, in order, and where each block starts."""
     if not isinstance(ratings, Blocks):     # a CSR is one block of everything
-        yield [(users, 0, 1)]
-        return
-    groups = [users[ratings.user_block[users] == block] for block in range(ratings.n_blocks)]
-    for shift in range(ratings.n_blocks):
-        yield [(group, (block + shift) % ratings.n_blocks, ratings.n_blocks)
-               for block, group in enumerate(groups)]
+        return users, np.array([0, len(users)])
+    block = ratings.user_block[users]
+    starts = np.searchsorted(np.sort(block), np.arange(ratings.n_blocks + 1))
+    return users[np.argsort(block, kind="stable")], starts
 
 
 def sgd_epoch(rule, ratings, users, state, steps):
@@ -201,20 +218,17 @@ def sgd_epoch(rule, ratings, users, state, steps):
     if array_module(ratings.values, *state, *arrays) is not np:
         from rslib.kernels.sgd_gpu import sgd_epoch_gpu  # compiles for CUDA, so only here
         return sgd_epoch_gpu(rule, ratings, users, state, steps)
-    squares = 0.0
-    with ThreadPoolExecutor(numba.get_num_threads()) as pool:
-        for cells in _rounds(ratings, users):
-            squares += sum(pool.map(lambda cell: _CELLS[rule](
-                ratings.indptr, ratings.ids, ratings.values, *cell, state, steps), cells))
-    return squares
+    users, starts = _by_block(ratings, users)
+    return _EPOCHS[rule](ratings.indptr, ratings.ids, ratings.values, users, starts, state, steps)
 
 
 def sgd_epoch_slow(rule, ratings, users, state, steps):
     """Do what `sgd_epoch` does in plain Python, one cell after another: the version to read."""
-    squares = 0.0
-    for cells in _rounds(ratings, users):
-        for users_of_block, block, n_blocks in cells:
-            cell = ratings.indptr, users_of_block, block, n_blocks
+    (users, starts), squares = _by_block(ratings, users), 0.0
+    groups = np.split(users, starts[1:-1])
+    for shift in range(len(groups)):
+        for block, group in enumerate(groups):
+            cell = ratings.indptr, group, (block + shift) % len(groups), len(groups)
             (walk, who, rows), n_visits = _walk.py_func(), 1
             while n_visits:
                 n_visits = _next_visits.py_func(*cell, walk, who, rows)
