@@ -7,7 +7,10 @@ from rslib.backend import array_module, asnumpy
 from rslib.kernels.compiled import compiled, threaded
 from rslib.kernels.normal_equations import _blocks, _gathered, check_rows, equations_slow
 from rslib.kernels.rows_cpu import equal_parts
+from rslib.kernels.tiles import prefetch
 
+AHEAD = 4       # ratings between asking for a row of factors and using it
+LINE = 16       # numbers that one request brings, in float32
 
 def ridge_rows_cg(indptr, ids, targets, features, ridge, start, *, n_steps=3, weights=None,
                   base_gram=None):
@@ -49,30 +52,34 @@ def ridge_rows_cg(indptr, ids, targets, features, ridge, start, *, n_steps=3, we
 
 
 @compiled
-def _multiply(ids, weights, features, first, last, ridge, base_gram, vector, product):
-    """Write A_r times ``vector`` to ``product``."""
+def _multiply(ids, targets, weights, features, first, last, ridge, base_gram, vector, product):
+    """Write A_r times ``vector``, less the right-hand side if there are targets, to ``product``."""
     k = len(vector)
     for f in range(k):
         product[f] = ridge[f] * vector[f]
     if base_gram.size:
         for i in range(k):
-            row, dot = base_gram[i], vector.dtype.type(0)
+            row, scale = base_gram[i], vector[i]
             for f in range(k):
-                dot += row[f] * vector[f]
-            product[i] += dot
+                product[f] += scale * row[f]
     for t in range(first, last):
+        if t + AHEAD < last:
+            for f in range(0, k, LINE):
+                prefetch(features, ids[t + AHEAD], f)
         row, dot = features[ids[t]], vector.dtype.type(0)
         for f in range(k):
             dot += row[f] * vector[f]
         if weights.size:
             dot *= weights[t]
+        if targets.size:
+            dot -= targets[t]
         for f in range(k):
             product[f] += dot * row[f]
 
 
 @compiled
-def _descend(ids, weights, features, first, last, ridge, base_gram, n_steps, solution, residual,
-             direction, product):
+def _descend(ids, none, weights, features, first, last, ridge, base_gram, n_steps, solution,
+             residual, direction, product):
     """Take the steps of one row; ``residual`` holds the right-hand side minus A_r ``solution``."""
     k = len(solution)
     square = np.dot(residual, residual)
@@ -80,7 +87,7 @@ def _descend(ids, weights, features, first, last, ridge, base_gram, n_steps, sol
     for _ in range(n_steps):
         if square < 1e-20:
             break
-        _multiply(ids, weights, features, first, last, ridge, base_gram, direction, product)
+        _multiply(ids, none, weights, features, first, last, ridge, base_gram, direction, product)
         length = square / np.dot(direction, product)
         for f in range(k):
             solution[f] += length * direction[f]
@@ -101,16 +108,12 @@ def _cg_rows(indptr, ids, targets, features, ridge, weights, base_gram, n_steps,
             if first == last and not base_gram.size:
                 solution[row] = 0
                 continue
-            _multiply(ids, weights, features, first, last, ridge[row], base_gram, solution[row],
-                      product)
+            _multiply(ids, targets, weights, features, first, last, ridge[row], base_gram,
+                      solution[row], product)
             for f in range(k):
                 residual[f] = -product[f]
-            for t in range(first, last):
-                target, other = targets[t], features[ids[t]]
-                for f in range(k):
-                    residual[f] += target * other[f]
-            _descend(ids, weights, features, first, last, ridge[row], base_gram, n_steps,
-                     solution[row], residual, direction, product)
+            _descend(ids, targets[:0], weights, features, first, last, ridge[row], base_gram,
+                     n_steps, solution[row], residual, direction, product)
 
 
 def _cg_cpu(indptr, ids, targets, features, ridge, start, n_steps, weights, base_gram):
