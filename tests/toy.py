@@ -13,7 +13,7 @@ class Shifted:
 
     shift: float = 0.0
 
-    def fit(self, train):
+    def fit(self, train, *, seen=None):
         self.level_ = float(train.values.mean()) + self.shift
         self.n_parameters = 1
         return self

@@ -16,6 +16,8 @@ function                      does                                          devi
 ``deal_blocks``               ratings in blocks that threads can share      both
 ``sgd_epoch``                 one pass of an update rule over ratings       both (compiled)
 ``sgd_epoch_slow``            the same rule, interpreted                    CPU
+``feature_sgd_epoch``         the same where users are sums of features     both (compiled)
+``feature_sums``              those sums                                    both
 ============================  ============================================  ==================
 
 The update rules of ``sgd_epoch`` are plain functions of one rating in `rslib.kernels.rules`,
@@ -23,6 +25,7 @@ written once: a driver says how lanes share the factors and how their sums are r
 """
 
 from rslib.kernels.conjugate import ridge_rows_cg, ridge_rows_cg_batched, ridge_rows_cg_slow
+from rslib.kernels.features import feature_sgd_epoch, feature_sgd_epoch_slow, feature_sums
 from rslib.kernels.neighbours import neighbour_deviations, neighbour_deviations_slow, similar_items
 from rslib.kernels.normal_equations import ridge_rows, ridge_rows_batched, ridge_rows_slow
 from rslib.kernels.predict import predict_pairs
@@ -30,7 +33,8 @@ from rslib.kernels.sgd import deal_blocks, sgd_epoch, sgd_epoch_slow
 from rslib.kernels.similarity import co_ratings, co_ratings_slow, similarity_blocks
 from rslib.kernels.top_k import top_k_products
 
-__all__ = ["co_ratings", "co_ratings_slow", "deal_blocks", "neighbour_deviations",
+__all__ = ["co_ratings", "co_ratings_slow", "deal_blocks", "feature_sgd_epoch",
+           "feature_sgd_epoch_slow", "feature_sums", "neighbour_deviations",
            "neighbour_deviations_slow", "predict_pairs", "ridge_rows", "ridge_rows_batched",
            "ridge_rows_cg", "ridge_rows_cg_batched", "ridge_rows_cg_slow", "ridge_rows_slow",
            "sgd_epoch", "sgd_epoch_slow", "similar_items", "similarity_blocks", "top_k_products"]

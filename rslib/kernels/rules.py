@@ -58,3 +58,39 @@ def biased_mf(user, item, value, state, steps, lane, lanes, reduce_sum):
         p[f] = old - shrink * old + step * q[f]
         q[f] = q[f] - shrink * q[f] + step * old
     return error
+
+
+def feature_mf(user, item, value, state, steps, lane, lanes, reduce_sum):
+    r"""Step down one rating's share when a user's factors are a weighted sum of features.
+
+    .. math:: z_u = \sum_j s_{uj} y_j, \quad e = r - \mu - b_u - b_i - z_u \cdot q_i, \quad
+              q_i \mathrel{+}= \gamma (e\, z_u - \lambda q_i), \quad
+              y_j \mathrel{+}= \gamma (e\, s_{uj} q_i - \lambda y_j)
+
+    and the biases as in `biased_mf`. No :math:`y_j` is touched here. Together their steps move
+    :math:`z_u` by :math:`\gamma (c_u e\, q_i - \lambda z_u)`, with :math:`c_u = \sum_j s_{uj}^2`,
+    so the rule moves the sum, and adds up the pull on it:
+    :math:`a \leftarrow (1 - \gamma \lambda) a + \gamma e\, q_i`. After n ratings of the user, each
+    :math:`y_j` is :math:`(1 - \gamma \lambda)^n y_j + s_{uj} a`, exactly.
+
+    ``state``: user_bias, item_bias, total (k,) of the user at hand, item_factors, pull (k,), and
+    energy (n_users,), which is c. ``steps``: mean, learning_rate, reg, reg_bias.
+    """
+    user_bias, item_bias, total, item_factors, pull, energy = state
+    mean, learning_rate, reg, reg_bias = steps
+    q = item_factors[item]
+    dot = value - value     # zero in the type of the ratings
+    for f in range(lane, len(q), lanes):
+        dot += total[f] * q[f]
+    error = value - mean - user_bias[user] - item_bias[item] - reduce_sum(dot)
+    step, shrink, shrink_bias = learning_rate * error, learning_rate * reg, learning_rate * reg_bias
+    to_total = energy[user] * step
+    if lane == 0:
+        user_bias[user] += step - shrink_bias * user_bias[user]
+        item_bias[item] += step - shrink_bias * item_bias[item]
+    for f in range(lane, len(q), lanes):
+        old_q, old_total = q[f], total[f]
+        q[f] = old_q - shrink * old_q + step * old_total
+        total[f] = old_total - shrink * old_total + to_total * old_q
+        pull[f] = pull[f] - shrink * pull[f] + step * old_q
+    return error

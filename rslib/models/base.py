@@ -28,6 +28,8 @@ class Model:
     """
 
     _learned: tuple[str, ...] = ()
+    _derived: tuple[str, ...] = ()      # those of _learned that follow from the others
+    _why_no_fold_in = "its equation has no place for one"
 
     def _check(self, pairs):
         """Raise unless ``pairs`` can be predicted by this fitted model."""
@@ -50,7 +52,8 @@ class Model:
     @property
     def n_parameters(self):
         """Number of learned parameters, those of users and items never seen included."""
-        return sum(np.size(asnumpy(getattr(self, name))) for name in self._learned)
+        return sum(np.size(asnumpy(getattr(self, name))) for name in self._learned
+                   if name not in self._derived)
 
     def score(self, users):
         """Return the predicted stars of every item for each of ``users``.
@@ -69,6 +72,17 @@ class Model:
         pairs = Pairs(xp.repeat(users, self.n_items_), items,
                       n_users=self.n_users_, n_items=self.n_items_)
         return self.predict(pairs).reshape(len(users), self.n_items_)
+
+    def fold_in(self, ratings):
+        """Raise: a model that can fold new users in says so by overriding this.
+
+        Raises
+        ------
+        NotImplementedError
+            Naming what this model would need.
+        """
+        raise NotImplementedError(f"{type(self).__name__} cannot take a user in without a new fit: "
+                                  f"{self._why_no_fold_in}")
 
     def _with_users(self, n_users, **user_side):
         """Return a fitted copy whose user side is ``user_side``."""

@@ -14,9 +14,10 @@ from typing import NamedTuple
 import numpy as np
 
 import rslib
-from rslib.backend import asnumpy, synchronize
+from rslib.backend import array_module, asnumpy, synchronize
 from rslib.metrics import clip, rmse
 from rslib.plots import Table
+from rslib.ratings import Pairs
 from rslib.runs.files import new_folder
 from rslib.runs.rungs import RUNGS
 
@@ -64,6 +65,7 @@ class Record:
     commit: str | None
     versions: dict
     folder: Path = field(compare=False)
+    seen: bool = False      # whether the model was told which pairs are held out
 
     @property
     def label(self):
@@ -96,18 +98,28 @@ class Record:
         return Table([{"RMSE": self.label, **self._scores()}])._repr_html_()
 
 
-def _fit_and_probe(model, split):
-    """Probe RMSE of a copy that saw the training part only."""
-    fitted = replace(model).fit(split.train)
+def _pairs_of(*parts):
+    """Pairs of several parts of one split, one after another."""
+    first, xp = parts[0], array_module(parts[0].users)
+    columns = [None if getattr(first, name) is None
+               else xp.concatenate([getattr(part, name) for part in parts])
+               for name in ("users", "items", "days")]
+    return Pairs(*columns, n_users=first.n_users, n_items=first.n_items)
+
+
+def _fit_and_probe(model, split, seen):
+    """Probe RMSE of a copy that saw the training part only, and if asked which pairs are held."""
+    pairs = _pairs_of(split.probe) if seen else None
+    fitted = replace(model).fit(split.train, seen=pairs)
     predictions = asnumpy(clip(fitted.predict(split.probe.pairs), split.train.scale))
     return rmse(predictions, asnumpy(split.probe.values))
 
 
-def _timed_fit(model, ratings):
+def _timed_fit(model, ratings, seen):
     """Fitted copy and the seconds it took, the work queued on a device included."""
     synchronize(ratings.values)
     start = time.perf_counter()
-    fitted = replace(model).fit(ratings)
+    fitted = replace(model).fit(ratings, seen=seen)
     synchronize(ratings.values)
     return fitted, time.perf_counter() - start
 
@@ -147,7 +159,7 @@ def _circumstances():
                          "numpy": np.__version__}}
 
 
-def record(rung, model, split, *, final=None):
+def record(rung, model, split, *, final=None, seen=False):
     """Fit and score a model by the protocol and keep the result.
 
     A fresh copy is fitted on train and scored on probe; another is fitted on train and probe
@@ -166,6 +178,9 @@ def record(rung, model, split, *, final=None):
     final : dataclass or None
         Model for the second fit, where tuning on probe changed a hyper-parameter; None takes
         ``model``.
+    seen : bool
+        Tell the model which pairs are held out, without their ratings, as the contest did by its
+        qualifying set: those of probe for the first fit, of quiz and test for the second.
 
     Returns
     -------
@@ -180,14 +195,15 @@ def record(rung, model, split, *, final=None):
         raise ValueError(f"{rung!r} is not a rung of the ladder; choose from {', '.join(RUNGS)}, "
                          "or add it in rslib/runs/rungs.py")
     final = model if final is None else final
-    probe_rmse = _fit_and_probe(model, split)
-    fitted, seconds = _timed_fit(final, split.final)
+    probe_rmse = _fit_and_probe(model, split, seen)
+    qualifying = _pairs_of(split.quiz, split.test) if seen else None
+    fitted, seconds = _timed_fit(final, split.final, qualifying)
     held_out = _predict(fitted, split)
     dataset = split.final.info.name
     folder = runs_root() / dataset / rung
     result = Record(rung=rung, dataset=dataset, model=type(final).__name__, params=asdict(final),
                     n_parameters=int(fitted.n_parameters), n_ratings=len(split.final),
-                    probe_rmse=probe_rmse, fit_seconds=seconds, folder=folder,
+                    seen=seen, probe_rmse=probe_rmse, fit_seconds=seconds, folder=folder,
                     **_scores(held_out, split), **_circumstances())
     with new_folder(folder) as written:
         np.savez_compressed(written / "predictions.npz", **held_out._asdict())

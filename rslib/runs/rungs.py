@@ -28,6 +28,8 @@ class Rung:
 
 
 _SLIDES = "CS246 slides, Latent Factor Models"
+_HANDBOOK = "Koren and Bell, Advances in Collaborative Filtering"
+_KDD = "Koren, Factorization Meets the Neighborhood"
 
 RUNGS = {
     "global-mean": Rung("Global average", 1.1296, _SLIDES, "01"),
@@ -35,10 +37,25 @@ RUNGS = {
     "item-mean": Rung("Movie average", 1.0533, _SLIDES, "01"),
     "baseline-decoupled": Rung("Baseline, decoupled", None, None, "01"),
     "baseline-ridge": Rung("Baseline, alternating ridge", 0.9799,
-                           "Koren and Bell, Advances in Collaborative Filtering, table 5.1", "01"),
+                           f"{_HANDBOOK}, table 5.1", "01"),
     "baseline-sgd": Rung("Baseline, SGD", None, None, "01"),
-    "mf-als": Rung("Biased factors, ALS", None, None, "02"),
-    "mf-sgd": Rung("Biased factors, SGD", 0.89, f"{_SLIDES}: latent factors + biases", "02"),
+    "user-neighbours": Rung("User neighbours", None, None, "02"),
+    "item-neighbours-plain": Rung("Item neighbours, weighted average", 0.94,
+                                  f"{_SLIDES}: basic collaborative filtering", "02"),
+    "item-neighbours": Rung("Item neighbours, deviations", 0.9406, f"{_HANDBOOK}, CorNgbr", "02"),
+    "item-weights": Rung("Learned weights, item by item", 0.91,
+                         f"{_SLIDES}: CF, biases, learned weights", "03"),
+    "global-weights": Rung("Learned weights, global", 0.9002, f"{_HANDBOOK}, GlobalNgbr", "03"),
+    "svd-imputed": Rung("SVD of the filled matrix", None, None, "05"),
+    "factors-gd": Rung("Factors, gradient descent", None, None, "06"),
+    "factors-sgd": Rung("Factors, SGD", 0.90, f"{_SLIDES}: latent factors", "06"),
+    "factors-als": Rung("Factors, ALS", None, None, "07"),
+    "mf-als": Rung("Biased factors, ALS", None, None, "08"),
+    "mf-sgd": Rung("Biased factors, SGD", 0.89, f"{_SLIDES}: latent factors + biases", "08"),
+    "nsvd": Rung("NSVD", None, None, "09"),
+    "asymmetric-svd": Rung("Asymmetric SVD", 0.9000, f"{_KDD}, table 1, 200 factors", "09"),
+    "svdpp": Rung("SVD++", 0.8911, f"{_HANDBOOK}, table 5.2, 200 factors", "09"),
+    "integrated": Rung("SVD++ and global weights", 0.8868, f"{_KDD}, table 3, 200 factors", "09"),
 }
 """Key of each rung, as `rslib.runs.record` takes it, to its description."""
 

@@ -1,0 +1,165 @@
+"""SGD for users who are weighted sums of features: SVD++ and its relatives.
+
+A user visited brings in the sum of the features, walks through the ratings with the rule
+`rslib.kernels.rules.feature_mf`, and takes back to each feature what the ratings have asked of it:
+the same numbers as stepping every feature at every rating, for the cost of one visit a user.
+"""
+
+from typing import NamedTuple
+
+import numba
+import numpy as np
+
+from rslib.backend import array_module
+from rslib.kernels import rules
+from rslib.kernels.compiled import compiled, inlined, threaded
+from rslib.kernels.sgd import alone
+
+_feature_mf = inlined(rules.feature_mf)
+
+
+class Features(NamedTuple):
+    """Which features each user is the sum of: row u holds ids[indptr[u]:indptr[u + 1]]."""
+
+    indptr: np.ndarray      # (n_users + 1,) int64
+    ids: np.ndarray         # (n_entries,) int32; none twice in a row
+    weights: np.ndarray     # (n_entries,) float32
+
+    @property
+    def energy(self):
+        """Sum of the squared weights of each user, (n_users,)."""
+        xp = array_module(self.weights)
+        n_users = len(self.indptr) - 1
+        users = xp.repeat(xp.arange(n_users), xp.diff(self.indptr))
+        return xp.bincount(users, self.weights.astype(xp.float64) ** 2, minlength=n_users)
+
+
+@threaded
+def _sums(indptr, ids, weights, table, total):
+    for user in numba.prange(len(total)):
+        for entry in range(indptr[user], indptr[user + 1]):
+            row, weight = table[ids[entry]], weights[entry]
+            for f in range(len(row)):
+                total[user, f] += weight * row[f]
+
+
+def feature_sums(features_of, table):
+    r"""Return :math:`z_u = \sum_j s_{uj} y_j` of every user.
+
+    Parameters
+    ----------
+    features_of : Features
+    table : float array (n_features, k)
+
+    Returns
+    -------
+    array (n_users, k), dtype of ``table``
+    """
+    xp, n_users = array_module(features_of.weights, table), len(features_of.indptr) - 1
+    total = xp.zeros_like(table, shape=(n_users, table.shape[1]))
+    if xp is np:
+        _sums(features_of.indptr, features_of.ids, features_of.weights.astype(table.dtype), table,
+              total)
+        return total
+    users = xp.repeat(xp.arange(n_users), xp.diff(features_of.indptr))
+    for f in range(table.shape[1]):
+        total[:, f] = xp.bincount(users, features_of.weights * table[features_of.ids, f],
+                                  minlength=n_users)
+    return total
+
+
+@compiled
+def _enter(features, ids, weights, first, last, total, pull):
+    """Set ``total`` to the sum of a user's features, and ``pull`` to zero."""
+    total[:] = 0
+    pull[:] = 0
+    for entry in range(first, last):
+        row, weight = features[ids[entry]], weights[entry]
+        for f in range(len(total)):
+            total[f] += weight * row[f]
+
+
+@compiled
+def _leave(features, ids, weights, first, last, keep, pull):
+    """Shrink each feature of a user, and move it by its share of the pull."""
+    for entry in range(first, last):
+        row, weight = features[ids[entry]], weights[entry]
+        for f in range(len(pull)):
+            row[f] = keep * row[f] + weight * pull[f]
+
+
+@compiled
+def _visit_users(indptr, items, values, users, feature_indptr, feature_ids, weights, energy, state,
+                 steps):
+    user_bias, item_bias, features, item_factors = state
+    kept = 1 - steps[1] * steps[2]
+    squares = 0.0
+    total, pull = np.empty_like(features[0]), np.empty_like(features[0])
+    now = user_bias, item_bias, total, item_factors, pull, energy
+    for user in users:
+        first, last = feature_indptr[user], feature_indptr[user + 1]
+        _enter(features, feature_ids, weights, first, last, total, pull)
+        for row in range(indptr[user], indptr[user + 1]):
+            error = _feature_mf(user, np.uint64(items[row]), values[row], now, steps, 0, 1, alone)
+            squares += error * error
+        keep = kept ** (indptr[user + 1] - indptr[user])
+        _leave(features, feature_ids, weights, first, last, keep, pull)
+    return squares
+
+
+def feature_sgd_epoch(by_user, users, features_of, state, steps):
+    r"""Apply one step of stochastic gradient descent to every rating of ``users``, user by user.
+
+    .. math:: \hat r_{ui} = \mu + b_u + b_i + q_i \cdot \sum_j s_{uj} y_j
+
+    Parameters
+    ----------
+    by_user : CSR
+        Ratings.
+    users : int array (n,)
+        Users in the order of their visits; a permutation of all makes an epoch.
+    features_of : Features
+        Which features y each user is the sum of, with the weights s.
+    state : tuple of arrays
+        user_bias (n_users,), item_bias (n_items,), features (n_features, k), item_factors
+        (n_items, k), of one floating type; changed in place.
+    steps : tuple of float
+        mean, learning_rate, reg (of features and item factors), reg_bias.
+
+    Returns
+    -------
+    float
+        Sum of the squared errors met on the way, in stars squared.
+
+    Notes
+    -----
+    Cost: O((n_ratings + entries of features_of) k) on one thread: the features are shared by all
+    users, so no two users may be visited at once. Agreement: equal to `feature_sgd_epoch_slow`,
+    which steps every feature at every rating, to rounding. Determinism: same inputs, same bits.
+    """
+    array_module(by_user.values, features_of.weights, *state)
+    dtype = state[2].dtype.type
+    return _visit_users(by_user.indptr, by_user.ids, by_user.values, users, features_of.indptr,
+                        features_of.ids, features_of.weights.astype(dtype, copy=False),
+                        features_of.energy.astype(dtype), state, tuple(map(dtype, steps)))
+
+
+def feature_sgd_epoch_slow(by_user, users, features_of, state, steps):
+    """Do what `feature_sgd_epoch` does as the papers write it, in float64: the version to read."""
+    user_bias, item_bias, features, item_factors = state
+    mean, learning_rate, reg, reg_bias = steps
+    squares = 0.0
+    for user in users:
+        mine = slice(features_of.indptr[user], features_of.indptr[user + 1])
+        ids, weights = features_of.ids[mine], features_of.weights[mine, None].astype(np.float64)
+        for row in range(by_user.indptr[user], by_user.indptr[user + 1]):
+            item = by_user.ids[row]
+            total, q = (weights * features[ids]).sum(0), item_factors[item].copy()
+            error = (float(by_user.values[row]) - mean - user_bias[user] - item_bias[item]
+                     - total @ q)
+            user_bias[user] += learning_rate * (error - reg_bias * user_bias[user])
+            item_bias[item] += learning_rate * (error - reg_bias * item_bias[item])
+            item_factors[item] += learning_rate * (error * total - reg * q)
+            features[ids] += learning_rate * (error * weights * q - reg * features[ids])
+            squares += error ** 2
+    return squares
