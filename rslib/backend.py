@@ -134,6 +134,12 @@ def group_by(ids, n):
     return indptr, xp.argsort(ids, kind="stable").astype(_position(ids.size))
 
 
+def rows_of(indptr):
+    """Return the row of each entry of a CSR, (n_entries,): [0, 2, 2, 3] gives [0, 0, 2]."""
+    xp = array_module(indptr)
+    return xp.searchsorted(indptr, xp.arange(int(indptr[-1])), side="right") - 1
+
+
 def _position(n):
     """The smallest integer type that can count ``n`` positions."""
     return np.int32 if n < 2**31 - 1 else np.int64

@@ -14,11 +14,13 @@ from numba import config
 from numba.cuda.simulator.kernelapi import FakeCUDAModule
 from strict import ndarray, pretend_cupy
 from test_kernels import RULES, biased_mf_start
+from test_svdpp import random_features
+from test_svdpp import start as feature_start
 from worlds import planted_world
 
 from rslib import kernels
-from rslib.kernels import rules, sgd_gpu
-from rslib.models import Baseline, BiasedMF
+from rslib.kernels import features_gpu, rules, sgd_gpu
+from rslib.models import NSVD, AsymmetricSVD, Baseline, BiasedMF, SVDpp
 
 assert config.ENABLE_CUDASIM, "run test_gpu_simulator.py: the variable has to be set first"
 
@@ -102,6 +104,25 @@ def test_no_more_warps_than_the_ratings_feed():
     assert sgd_gpu.warps_for(10**9) == sgd_gpu.MAX_WARPS
 
 
+@pytest.mark.parametrize("dtype, rtol", [(np.float32, 1e-4), (np.float64, 1e-9)])
+@pytest.mark.parametrize("ratings_a_warp", [1000, 9])
+def test_users_as_sums_of_features_equal_the_slow_twin(ratings_a_warp, dtype, rtol, small,
+                                                       monkeypatch):
+    monkeypatch.setattr(sgd_gpu, "RATINGS_A_WARP", ratings_a_warp)
+    features_of = random_features(12, 8, np.random.default_rng(0))
+    users = np.arange(5)
+    n_warps = min(sgd_gpu.warps_for(len(small)), len(users))
+    in_turn = np.concatenate([users[warp::n_warps] for warp in range(n_warps)])
+    results = []
+    for epoch, order in ((features_gpu.feature_sgd_epoch_gpu, users),
+                         (kernels.feature_sgd_epoch_slow, in_turn)):
+        state = feature_start(small, 8, dtype)
+        steps = tuple(map(dtype, (3.4, 0.02, 0.05, 0.02)))
+        results.append((epoch(small.by_user, order, features_of, state, steps), *state))
+    for ours, theirs in zip(*results, strict=True):
+        np.testing.assert_allclose(ours, theirs, rtol=rtol, atol=rtol)
+
+
 class Launched:
     """The driver's kernel, given the memory of pretend device arrays as a real launch would be."""
 
@@ -116,11 +137,15 @@ class Launched:
         return lambda *arguments: self.kernel[grid](*map(memory, arguments))
 
 
-@pytest.mark.parametrize("model", [Baseline("sgd", n_epochs=2), BiasedMF(3, "sgd", n_epochs=2)])
+@pytest.mark.parametrize("model", [Baseline("sgd", n_epochs=2), BiasedMF(3, "sgd", n_epochs=2),
+                                   NSVD(3, n_epochs=2), AsymmetricSVD(3, n_epochs=2),
+                                   SVDpp(3, n_epochs=2)], ids=lambda model: type(model).__name__)
 def test_models_take_the_gpu_driver_where_the_data_says_so(model, small, monkeypatch):
     kernel_of = sgd_gpu.kernel_of
     monkeypatch.setitem(sys.modules, "cupy", pretend_cupy())
     monkeypatch.setattr(sgd_gpu, "kernel_of", lambda rule: Launched(kernel_of(rule)))
+    of_features = features_gpu.kernel()
+    monkeypatch.setattr(features_gpu, "kernel", lambda: Launched(of_features))
     few = small[small.users == 0]       # a warp walks one user, the CPU two abreast
     ours = model.fit(few.to("gpu"))
     assert isinstance(ours.user_bias_, ndarray) and isinstance(ours.item_bias_, ndarray)

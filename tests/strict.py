@@ -18,9 +18,9 @@ FUNCTIONS = {
     "bincount": {"weights", "minlength"}, "clip": {"a_min", "a_max"}, "concatenate": {"axis"},
     "cumsum": {"axis", "dtype"}, "diff": {"axis"}, "einsum": set(), "flatnonzero": set(),
     "full": {"dtype"}, "isfinite": set(), "isnan": set(), "maximum": set(),
-    "ones_like": {"dtype"}, "partition": {"axis"}, "repeat": {"axis"},
+    "ones": {"dtype"}, "ones_like": {"dtype"}, "partition": {"axis"}, "repeat": {"axis"},
     "searchsorted": {"side"}, "sqrt": set(), "take_along_axis": {"axis"}, "tile": set(),
-    "where": set(), "zeros": {"dtype"}, "zeros_like": {"shape"},
+    "unique": set(), "where": set(), "zeros": {"dtype"}, "zeros_like": {"shape"},
 }
 LINALG = {"cholesky", "solve"}
 NUMBERS = {"bool_", "float32", "float64", "int32", "int64"}
@@ -137,12 +137,20 @@ def _solve(a, b):
     return np.linalg.solve(a, b)
 
 
+def _repeat(a, repeats, **axis):
+    """CuPy takes one number for all, or a list that the host knows."""
+    if isinstance(repeats, np.ndarray):
+        raise TypeError("'repeats' should be int or sequence: not a device array")
+    return np.repeat(a, repeats, **axis)
+
+
 def pretend_cupy():
     """Return a module to stand in ``sys.modules`` under the name cupy."""
     cupy = types.ModuleType("cupy")
     cupy.ndarray = ndarray
     for name, keywords in FUNCTIONS.items():
         setattr(cupy, name, _function(getattr(np, name), name, keywords))
+    cupy.repeat = _function(_repeat, "repeat", FUNCTIONS["repeat"])
     for name in NUMBERS:
         setattr(cupy, name, getattr(np, name))
     cupy.linalg = types.SimpleNamespace(

@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from test_kernels import RULES, SHAPES, extras, problem
-from test_models import VARIANTS
+from test_models import each_model, is_sgd
 from worlds import planted_world
 
 from rslib import kernels
@@ -58,15 +58,14 @@ def test_one_warp_equals_the_slow_twin(rule, start, dtype, rtol, train):
         np.testing.assert_allclose(ours.get(), theirs, rtol=rtol, atol=rtol)
 
 
-@pytest.mark.parametrize("model", VARIANTS, ids=lambda m: f"{type(m).__name__}-"
-                         f"{getattr(m, 'solver', '') or m.by}")
+@each_model
 def test_models_live_where_their_data_lives_and_agree(model, large):
     on_gpu = large.to("gpu")
     ours, theirs = replace(model).fit(on_gpu), replace(model).fit(large)
     for name in ours._learned:
         array = getattr(ours, name)
         assert isinstance(array, float) or type(array).__module__.startswith("cupy")
-    if getattr(model, "solver", "") == "sgd":       # warps meet, so only as good, not the same
+    if is_sgd(model):       # warps meet, so only as good, not the same
         assert ours.objective(on_gpu) == pytest.approx(theirs.objective(large), rel=0.01)
     else:
         np.testing.assert_allclose(ours.predict(on_gpu.pairs).get(), theirs.predict(large.pairs),

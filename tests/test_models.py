@@ -20,7 +20,12 @@ VARIANTS = [Mean("global"), Mean("user"), Mean("item"),
 each_model = pytest.mark.parametrize(
     "model", VARIANTS, ids=[f"{at}-{type(model).__name__}" for at, model in enumerate(VARIANTS)])
 IDS_MATTER = (BiasedMF, FeatureSums)    # the draws at the start follow the ids
+VISITS_RATINGS = (FeatureSums,)         # SGD without a field that says so
 CANNOT_FOLD_IN = ()
+
+
+def is_sgd(model):
+    return getattr(model, "solver", "") == "sgd" or isinstance(model, VISITS_RATINGS)
 
 
 def learned(model):
@@ -113,7 +118,7 @@ def test_the_order_of_the_rows_of_predict_is_kept(model, train):
 @each_model
 def test_permuted_ids_permute_the_model(model, train):
     """Nothing but the order of the draws may depend on what a user is called."""
-    if getattr(model, "solver", "") == "sgd" or isinstance(model, IDS_MATTER):
+    if is_sgd(model) or isinstance(model, IDS_MATTER):
         pytest.skip("starts or visits depend on ids by design")
     to = np.random.default_rng(0).permutation(train.n_users)
     renamed = replace(train, users=to[train.users])
@@ -163,7 +168,7 @@ def test_a_user_folded_in_gets_what_a_row_of_the_fit_would_get(model, train):
         return
     settled = {"sgd": dict(n_epochs=600, decay=0.985, learning_rate=0.05),
                "als": dict(n_epochs=400), "ridge": dict(n_epochs=100)}
-    solver = "sgd" if isinstance(model, FeatureSums) else getattr(model, "solver", None)
+    solver = "sgd" if is_sgd(model) else getattr(model, "solver", None)
     model = replace(model, **settled.get(solver, {}))
     fitted = replace(model).fit(train)
     mine = train[train.users == 17]

@@ -9,7 +9,7 @@ import pytest
 import strict
 from strict import close, device
 from test_kernels import SHAPES, extras, problem
-from test_models import VARIANTS
+from test_models import VARIANTS, is_sgd
 
 from rslib import backend, kernels, metrics
 from rslib.ratings import Pairs, Ratings
@@ -107,11 +107,12 @@ def test_metrics(cupy):
         metrics.standard_error(guess, values, users, n_resamples=50))
 
 
-EXACT = [model for model in VARIANTS if getattr(model, "solver", "") != "sgd"]
+EXACT = [model for model in VARIANTS if not is_sgd(model)]
+each_exact = pytest.mark.parametrize(
+    "model", EXACT, ids=[f"{at}-{type(model).__name__}" for at, model in enumerate(EXACT)])
 
 
-@pytest.mark.parametrize("model", EXACT, ids=lambda m: f"{type(m).__name__}-"
-                         f"{getattr(m, 'solver', '') or m.by}")
+@each_exact
 def test_models_follow_the_data(model, train, on_device, cupy, tmp_path):
     ours, theirs = replace(model).fit(on_device), replace(model).fit(train)
     pairs = on_device.pairs
@@ -129,8 +130,7 @@ def test_models_follow_the_data(model, train, on_device, cupy, tmp_path):
     assert np.array_equal(again.predict(train.pairs), ours.predict(pairs).get())
 
 
-@pytest.mark.parametrize("model", EXACT, ids=lambda m: f"{type(m).__name__}-"
-                         f"{getattr(m, 'solver', '') or m.by}")
+@each_exact
 def test_a_mixture_of_devices_is_an_error(model, train, on_device):
     for fitted, asked in ((on_device, train), (train, on_device)):
         model = replace(model).fit(fitted)

@@ -11,6 +11,7 @@ from rslib.metrics import rmse
 from rslib.models import NSVD, AsymmetricSVD, SVDpp
 from rslib.models.feature_sums import implicit_features, joined
 from rslib.ratings import Pairs, Ratings
+from rslib.runs.peers import _surprise_trainset
 
 EACH = [NSVD(3, reg=0.03), AsymmetricSVD(3, reg=0.03), SVDpp(3, reg=0.03)]
 each = pytest.mark.parametrize("model", EACH, ids=lambda model: type(model).__name__)
@@ -134,3 +135,27 @@ def test_the_choice_of_items_teaches_the_taste_of_a_user_with_no_stars(model):
     error = rmse(model.fit(train, seen=quiz.pairs).predict(quiz.pairs), quiz.values)
     alone = rmse(replace(model).fit(train).predict(quiz.pairs), quiz.values)
     assert error < 0.55 < 0.7 < alone
+
+
+@pytest.mark.parametrize("epoch", [kernels.feature_sgd_epoch, kernels.feature_sgd_epoch_slow])
+def test_an_epoch_is_surprise_s(epoch, train):
+    """Same start, same order, same numbers as the one SVD++ in wide use, all in float64."""
+    surprise = pytest.importorskip("surprise", reason="scikit-surprise (extra peers) is missing")
+    few = train[train.users < 20]
+    peer = surprise.SVDpp(3, n_epochs=2, lr_all=0.02, reg_all=0.05, reg_bu=0.02, reg_bi=0.02,
+                          random_state=0)
+    peer.trainset = _surprise_trainset(few)
+    peer.sgd(peer.trainset)
+    rng, sizes = np.random.RandomState(0), (120, 80, 80)
+    p, q, y = (rng.normal(0, 0.1, (size, 3)) for size in sizes)
+    state = np.zeros(120), np.zeros(80), np.concatenate([y, p]), q
+    steps = float(few.values.mean(dtype=np.float64)), 0.02, 0.05, 0.02
+    model = SVDpp(3)
+    features_of = model._features_of(few, None)
+    features_of = features_of._replace(weights=np.float64(features_of.weights))
+    for _ in range(2):
+        epoch(few.by_user, np.arange(20), features_of, state, steps)
+    theirs = peer.bu, peer.bi, np.concatenate([peer.yj, peer.pu]), peer.qi
+    for mine, other in zip(state, theirs, strict=True):
+        np.testing.assert_allclose(mine, other, rtol=1e-5, atol=1e-6)
+    assert abs(state[2] - np.concatenate([y, p])).max() > 0.01

@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numba
 import numpy as np
 
-from rslib.backend import array_module
+from rslib.backend import array_module, rows_of, sum_by
 from rslib.kernels import rules
 from rslib.kernels.compiled import compiled, inlined, threaded
 from rslib.kernels.sgd import alone
@@ -28,10 +28,8 @@ class Features(NamedTuple):
     @property
     def energy(self):
         """Sum of the squared weights of each user, (n_users,)."""
-        xp = array_module(self.weights)
-        n_users = len(self.indptr) - 1
-        users = xp.repeat(xp.arange(n_users), xp.diff(self.indptr))
-        return xp.bincount(users, self.weights.astype(xp.float64) ** 2, minlength=n_users)
+        squares = self.weights.astype("f8") ** 2
+        return sum_by(rows_of(self.indptr), squares, len(self.indptr) - 1)
 
 
 @threaded
@@ -61,10 +59,9 @@ def feature_sums(features_of, table):
         _sums(features_of.indptr, features_of.ids, features_of.weights.astype(table.dtype), table,
               total)
         return total
-    users = xp.repeat(xp.arange(n_users), xp.diff(features_of.indptr))
+    users = rows_of(features_of.indptr)
     for f in range(table.shape[1]):
-        total[:, f] = xp.bincount(users, features_of.weights * table[features_of.ids, f],
-                                  minlength=n_users)
+        total[:, f] = sum_by(users, features_of.weights * table[features_of.ids, f], n_users)
     return total
 
 
@@ -135,13 +132,17 @@ def feature_sgd_epoch(by_user, users, features_of, state, steps):
     -----
     Cost: O((n_ratings + entries of features_of) k) on one thread: the features are shared by all
     users, so no two users may be visited at once. Agreement: equal to `feature_sgd_epoch_slow`,
-    which steps every feature at every rating, to rounding. Determinism: same inputs, same bits.
+    which steps every feature at every rating, to rounding; on the GPU statistical. Determinism: on
+    the CPU same inputs, same bits.
     """
-    array_module(by_user.values, features_of.weights, *state)
-    dtype = state[2].dtype.type
+    xp, dtype = array_module(by_user.values, features_of.weights, *state), state[2].dtype.type
+    steps = tuple(map(dtype, steps))
+    if xp is not np:
+        from rslib.kernels.features_gpu import feature_sgd_epoch_gpu  # compiles for CUDA
+        return feature_sgd_epoch_gpu(by_user, users, features_of, state, steps)
     return _visit_users(by_user.indptr, by_user.ids, by_user.values, users, features_of.indptr,
                         features_of.ids, features_of.weights.astype(dtype, copy=False),
-                        features_of.energy.astype(dtype), state, tuple(map(dtype, steps)))
+                        features_of.energy.astype(dtype), state, steps)
 
 
 def feature_sgd_epoch_slow(by_user, users, features_of, state, steps):

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from rslib.backend import array_module
+from rslib.backend import array_module, rows_of
 from rslib.kernels import feature_sgd_epoch, feature_sums, predict_pairs, ridge_rows
 from rslib.kernels.features import Features
 from rslib.models.base import Model
@@ -27,22 +27,17 @@ def implicit_features(ratings, seen, first=0):
     users, items = pairs // ratings.n_items, pairs % ratings.n_items
     lengths = xp.bincount(users, minlength=ratings.n_users)
     weights = (lengths[users] ** -0.5).astype(xp.float32)
-    return Features(_indptr(lengths), (first + items).astype(xp.int32), weights)
+    indptr = xp.concatenate([xp.zeros(1, xp.int64), xp.cumsum(lengths)])
+    return Features(indptr, (first + items).astype(xp.int32), weights)
 
 
 def joined(*parts):
     """Join several `Features` of the same users into one: a user's entries of all of them."""
     xp = array_module(parts[0].weights)
-    lengths = [xp.diff(part.indptr) for part in parts]
-    users = xp.concatenate([xp.repeat(xp.arange(len(each)), each) for each in lengths])
-    order = xp.argsort(users, kind="stable")
-    return Features(_indptr(sum(lengths)), xp.concatenate([part.ids for part in parts])[order],
-                    xp.concatenate([part.weights for part in parts])[order])
-
-
-def _indptr(lengths):
-    xp = array_module(lengths)
-    return xp.concatenate([xp.zeros(1, xp.int64), xp.cumsum(lengths)])
+    order = xp.argsort(xp.concatenate([rows_of(part.indptr) for part in parts]), kind="stable")
+    ids, weights = (xp.concatenate(column)[order] for column in
+                    ([part.ids for part in parts], [part.weights for part in parts]))
+    return Features(sum(part.indptr for part in parts), ids, weights)
 
 
 class FeatureSums(Model):
@@ -137,7 +132,7 @@ class FeatureSums(Model):
     def _ridge(self, ratings, sums, regressors):
         """Regress what ``sums`` leave over of each user's ratings: bias first, then factors."""
         xp, side = array_module(ratings.values), ratings.by_user
-        users = xp.repeat(xp.arange(ratings.n_users), xp.diff(side.indptr)).astype(xp.int32)
+        users = rows_of(side.indptr)
         known = predict_pairs(users, side.ids, self.global_mean_,
                               xp.zeros(ratings.n_users, xp.float32), self.item_bias_, sums,
                               self.item_factors_)
