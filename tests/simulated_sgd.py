@@ -144,8 +144,8 @@ def test_models_take_the_gpu_driver_where_the_data_says_so(model, small, monkeyp
     kernel_of = sgd_gpu.kernel_of
     monkeypatch.setitem(sys.modules, "cupy", pretend_cupy())
     monkeypatch.setattr(sgd_gpu, "kernel_of", lambda rule: Launched(kernel_of(rule)))
-    of_features = features_gpu.kernel()
-    monkeypatch.setattr(features_gpu, "kernel", lambda: Launched(of_features))
+    of_features = features_gpu.kernel_of
+    monkeypatch.setattr(features_gpu, "kernel_of", lambda rule: Launched(of_features(rule)))
     few = small[small.users == 0]       # a warp walks one user, the CPU two abreast
     ours = model.fit(few.to("gpu"))
     assert isinstance(ours.user_bias_, ndarray) and isinstance(ours.item_bias_, ndarray)

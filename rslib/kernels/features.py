@@ -1,6 +1,6 @@
 """SGD for users who are weighted sums of features: SVD++ and its relatives.
 
-A user visited brings in the sum of the features, walks through the ratings with the rule
+A user visited brings in the sum of the features, walks through the ratings with a rule such as
 `rslib.kernels.rules.feature_mf`, and takes back to each feature what the ratings have asked of it:
 the same numbers as stepping every feature at every rating, for the cost of one visit a user.
 """
@@ -16,6 +16,7 @@ from rslib.kernels.compiled import compiled, inlined, threaded
 from rslib.kernels.sgd import alone
 
 _feature_mf = inlined(rules.feature_mf)
+_integrated = inlined(rules.integrated)
 
 
 class Features(NamedTuple):
@@ -85,26 +86,42 @@ def _leave(features, ids, weights, first, last, keep, pull):
             row[f] = keep * row[f] + weight * pull[f]
 
 
-@compiled
-def _visit_users(indptr, items, values, users, feature_indptr, feature_ids, weights, energy, state,
-                 steps):
-    user_bias, item_bias, features, item_factors = state
+@inlined
+def _visit_users(step, indptr, items, values, users, feature_indptr, feature_ids, weights, energy,
+                 state, steps):
+    features, squares = state[2], 0.0
     kept = 1 - steps[1] * steps[2]
-    squares = 0.0
     total, pull = np.empty_like(features[0]), np.empty_like(features[0])
-    now = user_bias, item_bias, total, item_factors, pull, energy
+    now = (state[0], state[1], total, state[3], pull, energy) + state[4:]   # noqa: RUF005
     for user in users:
         first, last = feature_indptr[user], feature_indptr[user + 1]
         _enter(features, feature_ids, weights, first, last, total, pull)
         for row in range(indptr[user], indptr[user + 1]):
-            error = _feature_mf(user, np.uint64(items[row]), values[row], now, steps, 0, 1, alone)
+            error = step(user, np.uint64(items[row]), values[row], now, steps, 0, 1, alone)
             squares += error * error
         keep = kept ** (indptr[user + 1] - indptr[user])
         _leave(features, feature_ids, weights, first, last, keep, pull)
     return squares
 
 
-def feature_sgd_epoch(by_user, users, features_of, state, steps):
+@compiled
+def _visit_feature_mf(indptr, items, values, users, feature_indptr, feature_ids, weights, energy,
+                      state, steps):
+    return _visit_users(_feature_mf, indptr, items, values, users, feature_indptr, feature_ids,
+                        weights, energy, state, steps)
+
+
+@compiled
+def _visit_integrated(indptr, items, values, users, feature_indptr, feature_ids, weights, energy,
+                      state, steps):
+    return _visit_users(_integrated, indptr, items, values, users, feature_indptr, feature_ids,
+                        weights, energy, state, steps)
+
+
+_VISITS = {rules.feature_mf: _visit_feature_mf, rules.integrated: _visit_integrated}
+
+
+def feature_sgd_epoch(by_user, users, features_of, state, steps, rule=rules.feature_mf):
     r"""Apply one step of stochastic gradient descent to every rating of ``users``, user by user.
 
     .. math:: \hat r_{ui} = \mu + b_u + b_i + q_i \cdot \sum_j s_{uj} y_j
@@ -119,9 +136,12 @@ def feature_sgd_epoch(by_user, users, features_of, state, steps):
         Which features y each user is the sum of, with the weights s.
     state : tuple of arrays
         user_bias (n_users,), item_bias (n_items,), features (n_features, k), item_factors
-        (n_items, k), of one floating type; changed in place.
-    steps : tuple of float
-        mean, learning_rate, reg (of features and item factors), reg_bias.
+        (n_items, k), and what else the rule moves, of one floating type; changed in place.
+    steps : tuple
+        mean, learning_rate, reg (of features and item factors), reg_bias, and what else the rule
+        needs.
+    rule : function
+        `rslib.kernels.rules.feature_mf`, or one that begins with its state and steps.
 
     Returns
     -------
@@ -135,14 +155,16 @@ def feature_sgd_epoch(by_user, users, features_of, state, steps):
     which steps every feature at every rating, to rounding; on the GPU statistical. Determinism: on
     the CPU same inputs, same bits.
     """
-    xp, dtype = array_module(by_user.values, features_of.weights, *state), state[2].dtype.type
-    steps = tuple(map(dtype, steps))
+    arrays = [step for step in steps if not np.isscalar(step)]
+    xp = array_module(by_user.values, features_of.weights, *state, *arrays)
+    dtype = state[2].dtype.type
+    steps = tuple(dtype(step) if np.isscalar(step) else step for step in steps)
     if xp is not np:
         from rslib.kernels.features_gpu import feature_sgd_epoch_gpu  # compiles for CUDA
-        return feature_sgd_epoch_gpu(by_user, users, features_of, state, steps)
-    return _visit_users(by_user.indptr, by_user.ids, by_user.values, users, features_of.indptr,
-                        features_of.ids, features_of.weights.astype(dtype, copy=False),
-                        features_of.energy.astype(dtype), state, steps)
+        return feature_sgd_epoch_gpu(by_user, users, features_of, state, steps, rule)
+    return _VISITS[rule](by_user.indptr, by_user.ids, by_user.values, users, features_of.indptr,
+                         features_of.ids, features_of.weights.astype(dtype, copy=False),
+                         features_of.energy.astype(dtype), state, steps)
 
 
 def feature_sgd_epoch_slow(by_user, users, features_of, state, steps):

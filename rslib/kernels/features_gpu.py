@@ -14,16 +14,15 @@ from rslib.kernels.sgd_gpu import FENCE, LANES, warp_sum, warps_for
 
 
 @cache
-def kernel():
-    """Return the kernel that walks each warp through every n-th of the users."""
-    step = cuda.jit(device=True)(rules.feature_mf)
+def kernel_of(rule):
+    """Return the kernel that walks each warp through every n-th of the users, for ``rule``."""
+    step = cuda.jit(device=True)(rule)
 
     def walk(indptr, items, values, users, feature_indptr, feature_ids, weights, energy, totals,
              pulls, squares, state, steps):
         lane, warp, n_warps = cuda.threadIdx.x, cuda.blockIdx.x, cuda.gridDim.x
-        user_bias, item_bias, features, item_factors = state
-        total, pull = totals[warp], pulls[warp]
-        now = user_bias, item_bias, total, item_factors, pull, energy
+        features, total, pull = state[2], totals[warp], pulls[warp]
+        now = (state[0], state[1], total, state[3], pull, energy) + state[4:]   # noqa: RUF005
         met = 0.0
         for place in range(warp, len(users), n_warps):
             user = users[place]
@@ -52,15 +51,15 @@ def kernel():
     return cuda.jit(walk)
 
 
-def feature_sgd_epoch_gpu(by_user, users, features_of, state, steps):
+def feature_sgd_epoch_gpu(by_user, users, features_of, state, steps, rule=rules.feature_mf):
     """Do what `rslib.kernels.feature_sgd_epoch` does on a GPU; see there."""
     xp, table = array_module(by_user.values), state[2]
     users = xp.asarray(users, order="C")
     n_warps = min(warps_for(len(by_user.ids)), max(1, len(users)))
     room = [xp.zeros_like(table, shape=(n_warps, table.shape[1])) for _ in range(2)]
     squares = xp.zeros(n_warps)
-    kernel()[n_warps, LANES](by_user.indptr, by_user.ids, by_user.values, users,
-                             features_of.indptr, features_of.ids,
-                             features_of.weights.astype(table.dtype),
-                             features_of.energy.astype(table.dtype), *room, squares, state, steps)
+    kernel_of(rule)[n_warps, LANES](
+        by_user.indptr, by_user.ids, by_user.values, users, features_of.indptr, features_of.ids,
+        features_of.weights.astype(table.dtype), features_of.energy.astype(table.dtype), *room,
+        squares, state, steps)
     return float(squares.sum())

@@ -60,6 +60,34 @@ def biased_mf(user, item, value, state, steps, lane, lanes, reduce_sum):
     return error
 
 
+def mf(user, item, value, state, steps, lane, lanes, reduce_sum):
+    r"""Step down the gradient of one rating's share of the factorisation objective.
+
+    .. math:: e = r - c - p_u \cdot q_i, \quad
+              p_u \mathrel{+}= \gamma (e\, q_i - s_u p_u), \quad
+              q_i \mathrel{+}= \gamma (e\, p_u - s_i q_i)
+
+    with the old :math:`p_u` in the last step. Each s is the share of a rating in the penalty of
+    its user or item.
+
+    ``state``: user_factors, item_factors. ``steps``: c, learning_rate, and the arrays of s.
+    """
+    user_factors, item_factors = state
+    centre, learning_rate, user_shrinkage, item_shrinkage = steps
+    p, q = user_factors[user], item_factors[item]
+    dot = value - value     # zero in the type of the ratings
+    for f in range(lane, len(p), lanes):
+        dot += p[f] * q[f]
+    error = value - centre - reduce_sum(dot)
+    step, shrink_p = learning_rate * error, learning_rate * user_shrinkage[user]
+    shrink_q = learning_rate * item_shrinkage[item]
+    for f in range(lane, len(p), lanes):
+        old = p[f]
+        p[f] = old - shrink_p * old + step * q[f]
+        q[f] = q[f] - shrink_q * q[f] + step * old
+    return error
+
+
 def feature_mf(user, item, value, state, steps, lane, lanes, reduce_sum):
     r"""Step down one rating's share when a user's factors are a weighted sum of features.
 
@@ -93,4 +121,92 @@ def feature_mf(user, item, value, state, steps, lane, lanes, reduce_sum):
         q[f] = old_q - shrink * old_q + step * old_total
         total[f] = old_total - shrink * old_total + to_total * old_q
         pull[f] = pull[f] - shrink * pull[f] + step * old_q
+    return error
+
+
+def neighbourhood(user, item, value, state, steps, lane, lanes, reduce_sum):
+    r"""Step down one rating's share of the objective of global interpolation weights.
+
+    .. math:: e = r - \mu - b_u - b_i - \sum_{j \ne i} x_{uj} w_{ij} - \sum_{j \ne i} s_{uj} c_{ij},
+              \quad w_{ij} \mathrel{+}= \gamma (e\, x_{uj} - \lambda w_{ij}), \quad
+              c_{ij} \mathrel{+}= \gamma (e\, s_{uj} - \lambda c_{ij})
+
+    and the biases as in `biased_mf`. Row i of w and of c belongs to item i, so two ratings of
+    different users and items never touch the same number. No item speaks for itself: the diagonals
+    start at zero, and are put back there.
+
+    ``state``: user_bias, item_bias, weights and implicit, both (n_items, n_items). ``steps``:
+    mean, learning_rate, reg, reg_bias, then the arrays rated_indptr, rated_ids and x, of what each
+    user rated, and seen_indptr, seen_ids and s, of what each user is known to have rated.
+    """
+    user_bias, item_bias, weights, implicit = state
+    (mean, learning_rate, reg, reg_bias,
+     rated_indptr, rated_ids, x, seen_indptr, seen_ids, s) = steps
+    w, c = weights[item], implicit[item]
+    rated, rated_end = rated_indptr[user] + lane, rated_indptr[1:][user]
+    seen, seen_end = seen_indptr[user] + lane, seen_indptr[1:][user]
+    total = value - value     # zero in the type of the ratings
+    for e in range(rated, rated_end, lanes):
+        total += x[e] * w[rated_ids[e]]
+    for e in range(seen, seen_end, lanes):
+        total += s[e] * c[seen_ids[e]]
+    error = value - mean - user_bias[user] - item_bias[item] - reduce_sum(total)
+    step, shrink, shrink_bias = learning_rate * error, learning_rate * reg, learning_rate * reg_bias
+    if lane == 0:
+        user_bias[user] += step - shrink_bias * user_bias[user]
+        item_bias[item] += step - shrink_bias * item_bias[item]
+    for e in range(rated, rated_end, lanes):
+        j = rated_ids[e]
+        w[j] += step * x[e] - shrink * w[j]
+    for e in range(seen, seen_end, lanes):
+        j = seen_ids[e]
+        c[j] += step * s[e] - shrink * c[j]
+    w[item] = value - value     # by every lane, after its own steps: the last to write writes this
+    c[item] = value - value
+    return error
+
+
+def integrated(user, item, value, state, steps, lane, lanes, reduce_sum):
+    r"""Step down one rating's share when `feature_mf` and `neighbourhood` predict together.
+
+    .. math:: e = r - \mu - b_u - b_i - z_u \cdot q_i - \sum_{j \ne i} x_{uj} w_{ij}
+                  - \sum_{j \ne i} s_{uj} c_{ij}
+
+    with the steps of both. ``state``: that of `feature_mf`, then weights and implicit, both
+    (n_items, n_items). ``steps``: those of `feature_mf`, then learning_rate and reg of the weights,
+    and the six arrays of `neighbourhood`.
+    """
+    user_bias, item_bias, total, item_factors, pull, energy, weights, implicit = state
+    (mean, learning_rate, reg, reg_bias, learning_rate_w, reg_w,
+     rated_indptr, rated_ids, x, seen_indptr, seen_ids, s) = steps
+    q, w, c = item_factors[item], weights[item], implicit[item]
+    rated, rated_end = rated_indptr[user] + lane, rated_indptr[1:][user]
+    seen, seen_end = seen_indptr[user] + lane, seen_indptr[1:][user]
+    said = value - value    # zero in the type of the ratings
+    for f in range(lane, len(q), lanes):
+        said += total[f] * q[f]
+    for e in range(rated, rated_end, lanes):
+        said += x[e] * w[rated_ids[e]]
+    for e in range(seen, seen_end, lanes):
+        said += s[e] * c[seen_ids[e]]
+    error = value - mean - user_bias[user] - item_bias[item] - reduce_sum(said)
+    step, shrink, shrink_bias = learning_rate * error, learning_rate * reg, learning_rate * reg_bias
+    step_w, shrink_w = learning_rate_w * error, learning_rate_w * reg_w
+    to_total = energy[user] * step
+    if lane == 0:
+        user_bias[user] += step - shrink_bias * user_bias[user]
+        item_bias[item] += step - shrink_bias * item_bias[item]
+    for f in range(lane, len(q), lanes):
+        old_q, old_total = q[f], total[f]
+        q[f] = old_q - shrink * old_q + step * old_total
+        total[f] = old_total - shrink * old_total + to_total * old_q
+        pull[f] = pull[f] - shrink * pull[f] + step * old_q
+    for e in range(rated, rated_end, lanes):
+        j = rated_ids[e]
+        w[j] += step_w * x[e] - shrink_w * w[j]
+    for e in range(seen, seen_end, lanes):
+        j = seen_ids[e]
+        c[j] += step_w * s[e] - shrink_w * c[j]
+    w[item] = value - value     # no item speaks for itself; see `neighbourhood`
+    c[item] = value - value
     return error

@@ -79,10 +79,10 @@ def _alone(partial_sum):
 
 
 alone = inlined(_alone)
-
-
 _baseline = inlined(rules.baseline)
 _biased_mf = inlined(rules.biased_mf)
+_mf = inlined(rules.mf)
+_neighbourhood = inlined(rules.neighbourhood)
 
 
 @compiled
@@ -155,6 +155,16 @@ def _biased_mf_cell(indptr, items, values, users, block, n_blocks, state, steps)
     return _visit_cell(_biased_mf, indptr, items, values, users, block, n_blocks, state, steps)
 
 
+@compiled
+def _neighbourhood_cell(indptr, items, values, users, block, n_blocks, state, steps):
+    return _visit_cell(_neighbourhood, indptr, items, values, users, block, n_blocks, state, steps)
+
+
+@compiled
+def _mf_cell(indptr, items, values, users, block, n_blocks, state, steps):
+    return _visit_cell(_mf, indptr, items, values, users, block, n_blocks, state, steps)
+
+
 @threaded
 def _baseline_epoch(indptr, items, values, users, starts, state, steps):
     return _visit_all(_baseline_cell, indptr, items, values, users, starts, state, steps)
@@ -165,7 +175,18 @@ def _biased_mf_epoch(indptr, items, values, users, starts, state, steps):
     return _visit_all(_biased_mf_cell, indptr, items, values, users, starts, state, steps)
 
 
-_EPOCHS = {rules.baseline: _baseline_epoch, rules.biased_mf: _biased_mf_epoch}
+@threaded
+def _mf_epoch(indptr, items, values, users, starts, state, steps):
+    return _visit_all(_mf_cell, indptr, items, values, users, starts, state, steps)
+
+
+@threaded
+def _neighbourhood_epoch(indptr, items, values, users, starts, state, steps):
+    return _visit_all(_neighbourhood_cell, indptr, items, values, users, starts, state, steps)
+
+
+_EPOCHS = {rules.baseline: _baseline_epoch, rules.biased_mf: _biased_mf_epoch,
+           rules.mf: _mf_epoch, rules.neighbourhood: _neighbourhood_epoch}
 
 
 def _by_block(ratings, users):

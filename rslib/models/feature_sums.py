@@ -1,9 +1,12 @@
 """What SVD++ and its relatives share: users who are weighted sums of features."""
 
+from collections.abc import Callable
+from typing import NamedTuple
+
 import numpy as np
 
 from rslib.backend import array_module, rows_of
-from rslib.kernels import feature_sgd_epoch, feature_sums, predict_pairs, ridge_rows
+from rslib.kernels import feature_sgd_epoch, feature_sums, predict_pairs, ridge_rows, rules
 from rslib.kernels.features import Features
 from rslib.models.base import Model
 from rslib.ratings import Pairs, Ratings
@@ -40,6 +43,14 @@ def joined(*parts):
     return Features(sum(part.indptr for part in parts), ids, weights)
 
 
+class Beside(NamedTuple):
+    """What a model learns beside the sums of features, and the rule that learns both."""
+
+    rule: Callable
+    state: tuple = ()
+    steps: Callable = lambda decay: ()
+
+
 class FeatureSums(Model):
     """Base of NSVD, asymmetric SVD and SVD++.
 
@@ -63,13 +74,14 @@ class FeatureSums(Model):
         self._world(train)
         rng = np.random.default_rng(self.seed)
         features = self._start(train, rng)
-        features_of = self._features_of(train, seen)
-        state = self.user_bias_, self.item_bias_, features, self.item_factors_
+        features_of, beside = self._features_of(train, seen), self._beside(train, seen)
+        state = (self.user_bias_, self.item_bias_, features, self.item_factors_, *beside.state)
         for epoch in range(1, self.n_epochs + 1):
-            steps = (self.global_mean_, self.learning_rate * self.decay ** (epoch - 1), self.reg,
-                     self.reg_bias)
+            decay = self.decay ** (epoch - 1)
+            steps = (self.global_mean_, self.learning_rate * decay, self.reg, self.reg_bias,
+                     *beside.steps(decay))
             feature_sgd_epoch(train.by_user, rng.permutation(train.n_users), features_of, state,
-                              steps)
+                              steps, beside.rule)
             self.user_sums_ = feature_sums(features_of, features)
             if on_epoch is not None and on_epoch(epoch, self):
                 break
@@ -88,6 +100,9 @@ class FeatureSums(Model):
         for (name, _), last, size in zip(self._tables, np.cumsum(sizes), sizes, strict=True):
             setattr(self, name, features[last - size:last])
         return features
+
+    def _beside(self, train, seen):
+        return Beside(rules.feature_mf)
 
     def _draw(self, xp, rng, n):
         return xp.asarray(rng.normal(0, self.init_std, (n, self.n_factors)).astype(np.float32))

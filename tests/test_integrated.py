@@ -1,0 +1,53 @@
+"""SVD++ and global weights learned together."""
+
+import numpy as np
+import pytest
+from test_svdpp import STEPS, random_features, start
+
+from rslib import kernels
+from rslib.kernels import rules
+
+
+def said_by_items(train, rng):
+    """What each user rated with a deviation, and what each is known to have rated."""
+    side = train.by_user
+    x = rng.normal(0, 0.5, len(side.ids))
+    return side.indptr, side.ids, x, side.indptr, side.ids, np.abs(x)
+
+
+def tables(rng, n_items, dtype=np.float64):
+    found = [rng.normal(0, 0.1, (n_items, n_items)).astype(dtype) for _ in range(2)]
+    for table in found:
+        np.fill_diagonal(table, 0)
+    return found
+
+
+def test_without_weights_it_is_svdpp(train):
+    rng = np.random.default_rng(0)
+    features_of, users = random_features(train.n_users, 50, rng), rng.permutation(train.n_users)
+    alone, both = (start(train, 50, np.float64) for _ in range(2))
+    zero = [np.zeros((train.n_items, train.n_items)) for _ in range(2)]
+    kernels.feature_sgd_epoch(train.by_user, users, features_of, alone, STEPS)
+    kernels.feature_sgd_epoch(train.by_user, users, features_of, (*both, *zero),
+                              (*STEPS, 0.0, 0.1, *said_by_items(train, rng)), rules.integrated)
+    for ours, theirs in zip(both, alone, strict=True):
+        np.testing.assert_allclose(ours, theirs, rtol=1e-9, atol=1e-12)
+    assert not any(table.any() for table in zero)
+
+
+def test_without_factors_it_is_the_global_weights(train):
+    """One user at a time: the two drivers visit several in different orders."""
+    rng = np.random.default_rng(0)
+    features_of, said = random_features(train.n_users, 50, rng), said_by_items(train, rng)
+    bias, weights = start(train, 50, np.float64)[:2], tables(rng, train.n_items)
+    alone = *(array.copy() for array in bias), *(table.copy() for table in weights)
+    both = *bias, np.zeros((50, 3)), np.zeros((train.n_items, 3)), *weights
+    mean, rate, reg, reg_bias = STEPS
+    for user in np.arange(train.n_users)[:, None]:
+        kernels.sgd_epoch(rules.neighbourhood, train.by_user, user, alone,
+                          (mean, rate, 0.1, reg_bias, *said))
+        kernels.feature_sgd_epoch(train.by_user, user, features_of, both,
+                                  (mean, rate, reg, reg_bias, rate, 0.1, *said), rules.integrated)
+    for ours, theirs in zip((*both[:2], *both[4:]), alone, strict=True):
+        np.testing.assert_allclose(ours, theirs, rtol=1e-9, atol=1e-12)
+    assert not both[2].any() and not both[3].any()
