@@ -35,7 +35,8 @@ def test_the_rules_compile_for_a_warp(rule, start, dtype, train, monkeypatch):
     def type_of(value):
         if not isinstance(value, np.ndarray):
             return getattr(types, dtype)
-        return types.Array(getattr(types, dtype), value.ndim, "C")
+        kind = dtype if value.dtype.kind == "f" else str(value.dtype)
+        return types.Array(getattr(types, kind), value.ndim, "C")
 
     monkeypatch.setattr(dispatcher, "get_current_device",
                         lambda: SimpleNamespace(compute_capability=(9, 0)))

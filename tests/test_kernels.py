@@ -159,7 +159,25 @@ def biased_mf_start(train):
     return state[::2] + state[1::2], (3.5, 0.05, 0.1, 0.02)
 
 
-RULES = [(rules.baseline, baseline_start), (rules.biased_mf, biased_mf_start)]
+def mf_start(train):
+    (_, _, *factors), (centre, learning_rate, *_) = biased_mf_start(train)
+    shares = [np.full(n, 10 / n, np.float32) for n in (train.n_users, train.n_items)]
+    return factors, (centre, learning_rate, *shares)
+
+
+def neighbourhood_start(train):
+    rng, n = np.random.default_rng(1), train.n_items
+    state = [rng.normal(0, 0.3, shape).astype(np.float32)
+             for shape in (train.n_users, n, (n, n), (n, n))]
+    for table in state[2:]:
+        np.fill_diagonal(table, 0)
+    rated = train.by_user
+    x, s = (rng.normal(0, 0.3, len(train)).astype(np.float32) for _ in range(2))
+    return state, (3.5, 0.05, 0.1, 0.02, rated.indptr, rated.ids, x, rated.indptr, rated.ids, s)
+
+
+RULES = [(rules.baseline, baseline_start), (rules.biased_mf, biased_mf_start),
+         (rules.mf, mf_start), (rules.neighbourhood, neighbourhood_start)]
 BY_NAME = dict(argvalues=RULES, ids=[rule.__name__ for rule, _ in RULES])
 
 
@@ -254,9 +272,17 @@ def share_biased_mf(state, steps, user, item, value):
             + reg * (p[user] @ p[user] + q[item] @ q[item]))
 
 
+def share_mf(state, steps, user, item, value):
+    centre, _, user_shrinkage, item_shrinkage = steps
+    p, q = (array.astype(float) for array in state)
+    return ((value - centre - p[user] @ q[item])**2 + user_shrinkage[user] * p[user] @ p[user]
+            + item_shrinkage[item] * q[item] @ q[item])
+
+
 @pytest.mark.parametrize("rule, start, share", [
     (rules.baseline, baseline_start, share_baseline),
-    (rules.biased_mf, biased_mf_start, share_biased_mf)], ids=["baseline", "biased_mf"])
+    (rules.biased_mf, biased_mf_start, share_biased_mf), (rules.mf, mf_start, share_mf)],
+    ids=["baseline", "biased_mf", "mf"])
 def test_step_is_minus_half_the_gradient_of_the_rating_s_share(rule, start, share, train):
     """Central differences of the share of the objective, in float64."""
     state, steps = start(train)

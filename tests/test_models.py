@@ -8,24 +8,52 @@ import pytest
 from worlds import planted_world
 
 from rslib.metrics import rmse
-from rslib.models import MODELS, NSVD, AsymmetricSVD, Baseline, BiasedMF, Mean, SVDpp
+from rslib.models import (
+    MODELS,
+    NSVD,
+    AsymmetricSVD,
+    Baseline,
+    BiasedMF,
+    GlobalWeights,
+    ImputedSVD,
+    ItemWeights,
+    MatrixFactorisation,
+    Mean,
+    Neighbours,
+    SVDpp,
+)
 from rslib.models.feature_sums import FeatureSums
 from rslib.ratings import Pairs, Ratings
 
 VARIANTS = [Mean("global"), Mean("user"), Mean("item"),
             Baseline("decoupled", reg_user=10, reg_item=25), Baseline("ridge"),
             Baseline("sgd", reg_user=5, reg_item=3),
+            Neighbours(), Neighbours(by="user", similarity="pearson", power=2),
+            Neighbours(similarity="adjusted-cosine", deviations=False),
+            ItemWeights(10), ItemWeights(10, "gd", n_epochs=20), GlobalWeights(n_epochs=10),
             BiasedMF(4, "sgd", reg=0.02, n_epochs=80), BiasedMF(4, "als", reg=0.02, n_epochs=20),
+            ImputedSVD(4, "zero", shrinkage=0), ImputedSVD(4, "user"), ImputedSVD(4, "item"),
+            ImputedSVD(4, "baseline"), ImputedSVD(3, "iterate", shrinkage=3),
+            MatrixFactorisation(3, "gd", reg_user=0.02, reg_item=0.02, n_epochs=60),
+            MatrixFactorisation(3, "sgd", reg_user=0.02, reg_item=0.02, n_epochs=60),
+            MatrixFactorisation(3, "als", reg_user=0.02, reg_item=0.02, n_epochs=20),
+            MatrixFactorisation(3, "als", reg_user=0.02, reg_item=0.02, weighted=False,
+                                centred=True, start="random", n_epochs=20),
             NSVD(4, n_epochs=20), AsymmetricSVD(4, n_epochs=20), SVDpp(4, reg=0.02, n_epochs=60)]
 each_model = pytest.mark.parametrize(
     "model", VARIANTS, ids=[f"{at}-{type(model).__name__}" for at, model in enumerate(VARIANTS)])
-IDS_MATTER = (BiasedMF, FeatureSums)    # the draws at the start follow the ids
-VISITS_RATINGS = (FeatureSums,)         # SGD without a field that says so
+IDS_MATTER = (BiasedMF, FeatureSums, MatrixFactorisation)    # the draws at the start follow the ids
+VISITS_RATINGS = (FeatureSums, GlobalWeights)      # SGD without a field that says so
 CANNOT_FOLD_IN = ()
 
 
 def is_sgd(model):
     return getattr(model, "solver", "") == "sgd" or isinstance(model, VISITS_RATINGS)
+
+
+def cannot_fold_in(model):
+    by_user = isinstance(model, Neighbours) and model.by == "user"
+    return by_user or isinstance(model, CANNOT_FOLD_IN)
 
 
 def learned(model):
@@ -61,7 +89,7 @@ def test_train_is_unaltered(model, train):
 def test_learned_arrays_are_float32_on_the_host_and_counted(model, train):
     model = replace(model).fit(train)
     arrays = [array for array in learned(model).values() if array.ndim]
-    assert all(array.dtype == np.float32 for array in arrays)
+    assert all(array.dtype == np.float32 for array in arrays if array.dtype.kind == "f")
     global_mean = 0 if model == Mean("global") else 1
     derived = sum(getattr(model, name).size for name in model._derived)
     assert model.n_parameters == sum(array.size for array in arrays) + global_mean - derived
@@ -162,12 +190,12 @@ def test_scores_are_predictions_of_every_item(model, train):
 @each_model
 def test_a_user_folded_in_gets_what_a_row_of_the_fit_would_get(model, train):
     """Fold a user of the training set back in: where the fit has settled, nothing moves."""
-    if isinstance(model, CANNOT_FOLD_IN):
+    if cannot_fold_in(model):
         with pytest.raises(NotImplementedError, match="cannot take a user in without a new fit: "):
             replace(model).fit(train).fold_in(train)
         return
     settled = {"sgd": dict(n_epochs=600, decay=0.985, learning_rate=0.05),
-               "als": dict(n_epochs=400), "ridge": dict(n_epochs=100)}
+               "gd": dict(n_epochs=3000), "als": dict(n_epochs=400), "ridge": dict(n_epochs=100)}
     solver = "sgd" if is_sgd(model) else getattr(model, "solver", None)
     model = replace(model, **settled.get(solver, {}))
     fitted = replace(model).fit(train)
@@ -190,6 +218,7 @@ def test_on_epoch_sees_every_epoch_and_can_stop(model, train):
 
 @pytest.mark.parametrize("model, words", [
     (Mean("movie"), "by must be"), (Baseline("newton"), "solver must be"),
+    (Neighbours(by="movie"), "by must be"), (Neighbours(similarity="euclid"), "similarity must be"),
     (BiasedMF(solver="newton"), "solver must be")])
 def test_unknown_variants_are_refused(model, words, train):
     with pytest.raises(ValueError, match=words):

@@ -9,7 +9,7 @@ import pytest
 import strict
 from strict import close, device
 from test_kernels import SHAPES, extras, problem
-from test_models import VARIANTS, is_sgd
+from test_models import VARIANTS, cannot_fold_in, is_sgd
 
 from rslib import backend, kernels, metrics
 from rslib.ratings import Pairs, Ratings
@@ -120,14 +120,16 @@ def test_models_follow_the_data(model, train, on_device, cupy, tmp_path):
     if hasattr(ours, "objective"):
         assert ours.objective(on_device) == pytest.approx(theirs.objective(train), rel=1e-4)
     close(ours.score(cupy.asarray(np.arange(3))), theirs.score(np.arange(3)), 1e-3)
-    close(ours.fold_in(on_device).predict(pairs), theirs.fold_in(train).predict(train.pairs), 1e-3)
+    if not cannot_fold_in(model):
+        close(ours.fold_in(on_device).predict(pairs), theirs.fold_in(train).predict(train.pairs),
+              1e-3)
     assert ours.n_parameters == theirs.n_parameters
     for name in ours._learned:
         array = getattr(ours, name)
         assert isinstance(array, float | strict.ndarray), f"{name} left the device"
     ours.save(tmp_path / "model.npz")
     again = type(model).load(tmp_path / "model.npz")
-    assert np.array_equal(again.predict(train.pairs), ours.predict(pairs).get())
+    np.testing.assert_allclose(again.predict(train.pairs), ours.predict(pairs).get(), rtol=1e-6)
 
 
 @each_exact

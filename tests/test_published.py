@@ -7,7 +7,17 @@ import pytest
 from worlds import data_folder
 
 from rslib.metrics import clip, mae, rmse
-from rslib.models import Baseline, BiasedMF, Mean
+from rslib.models import (
+    NSVD,
+    AsymmetricSVD,
+    Baseline,
+    BiasedMF,
+    GlobalWeights,
+    ItemWeights,
+    Mean,
+    Neighbours,
+    SVDpp,
+)
 from rslib.sources import load_fold
 
 
@@ -34,8 +44,15 @@ def test_mae_of_the_user_average_is_mymedialite_s(u1):
 @pytest.mark.parametrize("model, at_most", [
     (Baseline("ridge", reg_user=5, reg_item=3), 0.9540),
     (Baseline("sgd", reg_user=5, reg_item=3), 0.9545),
+    (Neighbours(shrinkage=500), 0.9310),
+    (ItemWeights(), 0.9315),
+    (GlobalWeights(), 0.9260),
     (BiasedMF(64, "sgd", reg=0.1), 0.9200),
     (BiasedMF(32, "sgd", reg=0.1), 0.9250),
-], ids=["baseline-ridge", "baseline-sgd", "mf-64", "mf-32"])
+    (NSVD(), 0.9210),
+    (AsymmetricSVD(), 0.9120),
+    (SVDpp(), 0.9130),
+], ids=["baseline-ridge", "baseline-sgd", "item-neighbours", "item-weights", "global-weights",
+        "mf-64", "mf-32", "nsvd", "asymmetric-svd", "svdpp"])
 def test_learned_models_reach_their_figure(u1, model, at_most):
     assert rmse(predicted(model, u1), u1[1].values) <= at_most

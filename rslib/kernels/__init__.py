@@ -11,7 +11,11 @@ function                      does                                          devi
 ``similarity_blocks``         similarities of all items, block by block     both
 ``similar_items``             the most similar items of each                both
 ``neighbour_deviations``      what the nearest rated items say of a pair    both
+``weighted_sums``             what they say by weights, for pairs           both
 ``top_k_products``            the best items of each user, block by block   both
+``filled_products``           a filled matrix times a thin one              both
+``truncated_svd``             largest singular values, sparse matrix        both
+``product_svd``               the same of a product of thin matrices        both
 ``predict_pairs``             bias plus dot product for a list of pairs     both
 ``deal_blocks``               ratings in blocks that threads can share      both
 ``sgd_epoch``                 one pass of an update rule over ratings       both (compiled)
@@ -26,6 +30,13 @@ written once: a driver says how lanes share the factors and how their sums are r
 
 from rslib.kernels.conjugate import ridge_rows_cg, ridge_rows_cg_batched, ridge_rows_cg_slow
 from rslib.kernels.features import feature_sgd_epoch, feature_sgd_epoch_slow, feature_sums
+from rslib.kernels.filled import (
+    filled_products,
+    filled_products_slow,
+    product_svd,
+    truncated_svd,
+)
+from rslib.kernels.interpolation import weighted_sums, weighted_sums_slow
 from rslib.kernels.neighbours import neighbour_deviations, neighbour_deviations_slow, similar_items
 from rslib.kernels.normal_equations import ridge_rows, ridge_rows_batched, ridge_rows_slow
 from rslib.kernels.predict import predict_pairs
@@ -34,7 +45,9 @@ from rslib.kernels.similarity import co_ratings, co_ratings_slow, similarity_blo
 from rslib.kernels.top_k import top_k_products
 
 __all__ = ["co_ratings", "co_ratings_slow", "deal_blocks", "feature_sgd_epoch",
-           "feature_sgd_epoch_slow", "feature_sums", "neighbour_deviations",
-           "neighbour_deviations_slow", "predict_pairs", "ridge_rows", "ridge_rows_batched",
-           "ridge_rows_cg", "ridge_rows_cg_batched", "ridge_rows_cg_slow", "ridge_rows_slow",
-           "sgd_epoch", "sgd_epoch_slow", "similar_items", "similarity_blocks", "top_k_products"]
+           "feature_sgd_epoch_slow", "feature_sums", "filled_products", "filled_products_slow",
+           "neighbour_deviations", "neighbour_deviations_slow", "predict_pairs", "product_svd",
+           "ridge_rows", "ridge_rows_batched", "ridge_rows_cg", "ridge_rows_cg_batched",
+           "ridge_rows_cg_slow", "ridge_rows_slow", "sgd_epoch", "sgd_epoch_slow", "similar_items",
+           "similarity_blocks", "top_k_products", "truncated_svd", "weighted_sums",
+           "weighted_sums_slow"]

@@ -4,10 +4,18 @@ from rslib.models.asymmetric_svd import AsymmetricSVD
 from rslib.models.base import Model
 from rslib.models.baseline import Baseline
 from rslib.models.biased_mf import BiasedMF
+from rslib.models.global_weights import GlobalWeights
+from rslib.models.imputed_svd import ImputedSVD
+from rslib.models.item_weights import ItemWeights
+from rslib.models.matrix_factorisation import MatrixFactorisation
 from rslib.models.mean import Mean
+from rslib.models.neighbours import Neighbours
 from rslib.models.nsvd import NSVD
 from rslib.models.svdpp import SVDpp
 
-MODELS = [Mean, Baseline, BiasedMF, NSVD, AsymmetricSVD, SVDpp]
+MODELS = [Mean, Baseline, Neighbours, ItemWeights, GlobalWeights, ImputedSVD, MatrixFactorisation,
+          BiasedMF, NSVD, AsymmetricSVD, SVDpp]
 
-__all__ = ["MODELS", "NSVD", "AsymmetricSVD", "Baseline", "BiasedMF", "Mean", "Model", "SVDpp"]
+__all__ = ["MODELS", "NSVD", "AsymmetricSVD", "Baseline", "BiasedMF", "GlobalWeights",
+           "ImputedSVD", "ItemWeights", "MatrixFactorisation", "Mean", "Model", "Neighbours",
+           "SVDpp"]

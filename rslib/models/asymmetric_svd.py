@@ -70,13 +70,13 @@ class AsymmetricSVD(FeatureSums):
     doi:10.1145/1401890.1401944.
     """
 
-    n_factors: int = 32
-    reg: float = 0.02
-    reg_bias: float = 0.02
+    n_factors: int = 64
+    reg: float = 0.005
+    reg_bias: float = 0.01
     reg_item: float = 10.0
     reg_user: float = 5.0
-    n_epochs: int = 30
-    learning_rate: float = 0.01
+    n_epochs: int = 20
+    learning_rate: float = 0.015
     decay: float = 0.95
     init_std: float = 0.05
     seed: int = 0

@@ -61,11 +61,11 @@ class NSVD(FeatureSums):
     Cup 2007), section 3.5 (NSVD1).
     """
 
-    n_factors: int = 32
-    reg: float = 0.02
-    reg_bias: float = 0.02
+    n_factors: int = 64
+    reg: float = 0.005
+    reg_bias: float = 0.01
     n_epochs: int = 30
-    learning_rate: float = 0.01
+    learning_rate: float = 0.015
     decay: float = 0.95
     init_std: float = 0.05
     seed: int = 0

@@ -67,13 +67,13 @@ class SVDpp(FeatureSums):
     doi:10.1145/1401890.1401944.
     """
 
-    n_factors: int = 32
-    reg: float = 0.05
+    n_factors: int = 128
+    reg: float = 0.04
     reg_bias: float = 0.02
-    n_epochs: int = 40
-    learning_rate: float = 0.01
-    decay: float = 0.97
-    init_std: float = 0.05
+    n_epochs: int = 45
+    learning_rate: float = 0.015
+    decay: float = 0.95
+    init_std: float = 0.01
     seed: int = 0
 
     _learned = ("item_factors_", "implicit_factors_", "user_factors_", "user_bias_", "item_bias_",
