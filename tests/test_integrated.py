@@ -6,6 +6,9 @@ from test_svdpp import STEPS, random_features, start
 
 from rslib import kernels
 from rslib.kernels import rules
+from rslib.models import Integrated
+from rslib.models.feature_sums import implicit_features
+from rslib.models.global_weights import neighbourhood_steps
 
 
 def said_by_items(train, rng):
@@ -51,3 +54,37 @@ def test_without_factors_it_is_the_global_weights(train):
     for ours, theirs in zip((*both[:2], *both[4:]), alone, strict=True):
         np.testing.assert_allclose(ours, theirs, rtol=1e-9, atol=1e-12)
     assert not both[2].any() and not both[3].any()
+
+
+def test_an_epoch_descends_the_objective_of_the_docstring(train):
+    """With a tiny step an epoch moves factors and weights along minus half the gradient of J."""
+    model = Integrated(3, reg=0.03, n_epochs=3, init_std=0.3, reg_weights=0.05).fit(train)
+    names = "item_factors_", "implicit_factors_", "user_factors_", "weights_", "implicit_weights_"
+    rng = np.random.default_rng(5)
+    before = {name: np.float64(getattr(model, name)) for name in names}
+    vars(model).update(before)
+    features_of = model._features_of(train, None)
+    table = np.concatenate([before["implicit_factors_"], before["user_factors_"]])
+    q, w, c = (before[name].copy() for name in ("item_factors_", "weights_", "implicit_weights_"))
+    said = neighbourhood_steps(train.by_user, model.rated_deviations_,
+                               implicit_features(train, None))
+    bias = np.float64(model.user_bias_), np.float64(model.item_bias_)
+    rate = 1e-7
+    kernels.feature_sgd_epoch(
+        train.by_user, np.arange(train.n_users), features_of, (*bias, table, q, w, c),
+        (model.global_mean_, rate, model.reg, model.reg_bias, rate, model.reg_weights, *said),
+        rules.integrated)
+    y, p = np.split(table, [train.n_items])
+    for name, after in zip(names, (q, y, p, w, c), strict=True):
+        place = tuple(rng.integers(0, after.shape))
+        ends = []
+        for step in (1e-4, -1e-4):
+            moved = {key: value.copy() for key, value in before.items()}
+            moved[name][place] += step
+            sums = kernels.feature_sums(features_of, np.concatenate(
+                [moved["implicit_factors_"], moved["user_factors_"]]))
+            vars(model).update(moved, user_sums_=sums)
+            ends.append(model.objective(train))
+        slope = (ends[0] - ends[1]) / 2e-4
+        step = (after - before[name])[place] / rate
+        assert step == pytest.approx(-slope / 2, rel=2e-3, abs=2e-3), name

@@ -16,6 +16,7 @@ from rslib.models import (
     BiasedMF,
     GlobalWeights,
     ImputedSVD,
+    Integrated,
     ItemWeights,
     MatrixFactorisation,
     Mean,
@@ -39,7 +40,8 @@ VARIANTS = [Mean("global"), Mean("user"), Mean("item"),
             MatrixFactorisation(3, "als", reg_user=0.02, reg_item=0.02, n_epochs=20),
             MatrixFactorisation(3, "als", reg_user=0.02, reg_item=0.02, weighted=False,
                                 centred=True, start="random", n_epochs=20),
-            NSVD(4, n_epochs=20), AsymmetricSVD(4, n_epochs=20), SVDpp(4, reg=0.02, n_epochs=60)]
+            NSVD(4, n_epochs=20), AsymmetricSVD(4, n_epochs=20), SVDpp(4, reg=0.02, n_epochs=60),
+            Integrated(4, reg=0.02, n_epochs=30)]
 each_model = pytest.mark.parametrize(
     "model", VARIANTS, ids=[f"{at}-{type(model).__name__}" for at, model in enumerate(VARIANTS)])
 IDS_MATTER = (BiasedMF, FeatureSums, MatrixFactorisation)    # the draws at the start follow the ids

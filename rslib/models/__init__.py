@@ -6,6 +6,7 @@ from rslib.models.baseline import Baseline
 from rslib.models.biased_mf import BiasedMF
 from rslib.models.global_weights import GlobalWeights
 from rslib.models.imputed_svd import ImputedSVD
+from rslib.models.integrated import Integrated
 from rslib.models.item_weights import ItemWeights
 from rslib.models.matrix_factorisation import MatrixFactorisation
 from rslib.models.mean import Mean
@@ -14,8 +15,8 @@ from rslib.models.nsvd import NSVD
 from rslib.models.svdpp import SVDpp
 
 MODELS = [Mean, Baseline, Neighbours, ItemWeights, GlobalWeights, ImputedSVD, MatrixFactorisation,
-          BiasedMF, NSVD, AsymmetricSVD, SVDpp]
+          BiasedMF, NSVD, AsymmetricSVD, SVDpp, Integrated]
 
 __all__ = ["MODELS", "NSVD", "AsymmetricSVD", "Baseline", "BiasedMF", "GlobalWeights",
-           "ImputedSVD", "ItemWeights", "MatrixFactorisation", "Mean", "Model", "Neighbours",
-           "SVDpp"]
+           "ImputedSVD", "Integrated", "ItemWeights", "MatrixFactorisation", "Mean", "Model",
+           "Neighbours", "SVDpp"]

@@ -165,15 +165,20 @@ class GlobalWeights(Model):
         """Return J of the docstring on ``ratings``, in stars squared."""
         xp = array_module(ratings.values)
         errors = (ratings.values - self.predict(ratings.pairs)).astype(xp.float64)
-        users, items = ratings.users, ratings.items
-        biases = self.user_bias_[users] ** 2 + self.item_bias_[items] ** 2
-        lengths = [weighted_sums(users, items, indptr, ids, xp.ones(len(ids), table.dtype),
-                                 table ** 2)[0]
-                   for indptr, ids, table in (
-                       (self.rated_indptr_, self.rated_ids_, self.weights_),
-                       (self.seen_indptr_, self.seen_ids_, self.implicit_weights_))]
+        biases = self.user_bias_[ratings.users] ** 2 + self.item_bias_[ratings.items] ** 2
         return float((errors ** 2).sum() + self.reg_bias * biases.sum(dtype=xp.float64)
-                     + self.reg * sum(lengths).sum(dtype=xp.float64))
+                     + self.penalty(ratings))
+
+    def penalty(self, ratings: Ratings) -> float:
+        """Return the part of J that charges the weights which speak for ``ratings``."""
+        xp, squares = array_module(ratings.values), 0.0
+        for indptr, ids, table in (
+                (self.rated_indptr_, self.rated_ids_, self.weights_),
+                (self.seen_indptr_, self.seen_ids_, self.implicit_weights_)):
+            sums, _ = weighted_sums(ratings.users, ratings.items, indptr, ids,
+                                    xp.ones(len(ids), table.dtype), table ** 2)
+            squares += float(sums.sum(dtype=xp.float64))
+        return self.reg * squares
 
     def predict(self, pairs: Pairs):
         """Return the prediction of each pair, in stars, not clipped."""

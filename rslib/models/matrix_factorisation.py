@@ -5,16 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from rslib.backend import array_module
-from rslib.kernels import (
-    deal_blocks,
-    feature_sums,
-    predict_pairs,
-    ridge_rows,
-    rules,
-    sgd_epoch,
-    truncated_svd,
-)
-from rslib.kernels.features import Features
+from rslib.kernels import deal_blocks, predict_pairs, ridge_rows, rules, sgd_epoch, truncated_svd
+from rslib.kernels.features import Features, feature_sums
 from rslib.models.base import Model
 from rslib.ratings import Pairs, Ratings
 

@@ -5,6 +5,7 @@ import numpy as np
 
 from rslib.kernels import (
     deal_blocks,
+    feature_sgd_epoch,
     predict_pairs,
     ridge_rows,
     ridge_rows_cg,
@@ -13,11 +14,11 @@ from rslib.kernels import (
 )
 from rslib.kernels.neighbours import neighbour_deviations
 from rslib.kernels.similarity import similarity_blocks
-from rslib.models import Baseline, BiasedMF
+from rslib.models import Baseline, BiasedMF, SVDpp
 from rslib.runs.peers import Contender
 
 __all__ = ["GibbsSampler", "als", "fit", "gram_task", "implicit", "implicit_objective",
-           "neighbours", "sgd", "sgd_objective", "start"]
+           "neighbours", "sgd", "sgd_objective", "start", "svdpp"]
 
 
 def start(ratings, k, scale=0.05):
@@ -42,6 +43,20 @@ def sgd(ratings, k, *, n_blocks=None, n_threads=None):
         numba.set_num_threads(all_threads)
     return Contender(epoch, f"sgd_epoch, {blocks.n_blocks} x {blocks.n_blocks} blocks, "
                      f"{n_threads} threads, float32", lambda: state)
+
+
+def svdpp(ratings, k):
+    """Run epochs of SVD++."""
+    rng, (users, items) = np.random.default_rng(0), start(ratings, k)
+    features_of = SVDpp()._features_of(ratings, None)
+    state = (np.zeros(ratings.n_users, np.float32), np.zeros(ratings.n_items, np.float32),
+             np.concatenate([items, users]), items.copy())
+    steps = float(ratings.values.mean(dtype=np.float64)), 0.007, 0.02, 0.02
+
+    def epoch():
+        feature_sgd_epoch(ratings.by_user, rng.permutation(ratings.n_users), features_of, state,
+                          steps)
+    return Contender(epoch, "feature_sgd_epoch, 1 thread, float32", lambda: state)
 
 
 def sgd_objective(ratings, state):

@@ -67,6 +67,16 @@ def surprise_sgd(ratings, k, n_threads):
     return Contender(lambda: model.sgd(trainset), "SVD, biased, 1 thread, float64")
 
 
+def surprise_svdpp(ratings, k, n_threads):
+    """Run an epoch of Surprise's SVD++, its start included."""
+    from surprise import SVDpp
+
+    trainset = _surprise_trainset(ratings)
+    model = SVDpp(n_factors=k, n_epochs=1, random_state=0, cache_ratings=True)
+    model.trainset = trainset
+    return Contender(lambda: model.sgd(trainset), "SVDpp, cached ratings, 1 thread, float64")
+
+
 def libmf_sgd(ratings, k, n_threads, n_epochs=(2, 12)):
     """Run LIBMF for few and for more epochs; the difference is the epochs between."""
     with contextlib.redirect_stdout(io.StringIO()):     # it prints where it lies
@@ -178,6 +188,7 @@ def surprise_neighbours(ratings, pairs, k):
 
 PEERS = {
     "sgd": {"cornac": cornac_sgd, "Surprise": surprise_sgd, "LIBMF": libmf_sgd},
+    "svdpp": {"Surprise": surprise_svdpp},
     "als": {"LensKit": lenskit_als},
     "implicit": {"implicit": _implicit(use_cg=False)},
     "implicit cg": {"implicit": _implicit(use_cg=True)},

@@ -82,6 +82,14 @@ def _sgd(plan, k, order=""):
     return _race({"ours": ours.sgd(ratings, k)} | others, plan, absent, {"ours": work})
 
 
+def _svdpp(plan, k):
+    ratings = _data(plan.data)
+    others, absent = peers.available("svdpp", ratings, k, numba.get_num_threads())
+    mine = {"ours": ours.svdpp(ratings, k),
+            "ours, no implicit part": ours.sgd(ratings, k, n_threads=1)}
+    return _race(mine | others, plan, absent)
+
+
 def _als(plan, name, k):
     ratings = _large(name) if name == plan.large else _data(name)
     others, absent = peers.available("als", ratings, k, numba.get_num_threads())
@@ -205,6 +213,7 @@ def _experiments(plan):
     for k in (32, 64):
         for order in ("", " shuffled"):
             yield f"sgd{order} k={k}", lambda k=k, order=order: _sgd(plan, k, order)
+    yield "svdpp k=20", lambda: _svdpp(plan, 20)
     yield "gram k=64", lambda: _gram(plan, 64)
     yield "blocks k=32", lambda: _blocks(plan, 32)
     yield "threads k=32", lambda: _threads(plan, 32)

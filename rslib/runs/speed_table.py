@@ -53,6 +53,7 @@ def _races(results):
     for order, k in product(("", " shuffled"), (32, 64)):
         for other, at_least in (("cornac", 2.0), ("Surprise", 30.0), ("LIBMF", 1.0)):
             yield _faster(results, f"sgd{order} k={k}", f"SGD epoch{order}, k={k}", other, at_least)
+    yield _faster(results, "svdpp k=20", "SVD++ epoch, k=20", "Surprise", 100.0)
     for key, where in (("als k=64", "small"), ("als large k=64", "large")):
         yield _faster(results, key, f"ALS sweep, k=64, {where}", "LensKit", 3.0)
     yield _row("Gram matrices, k=64", "matrix rate", 0.4, share(results["gram k=64"]))
