@@ -59,7 +59,7 @@ def _ladder(arguments):
 
     second = arguments.second
     if second is None:
-        second = "synthetic-1m" if arguments.dataset == "ml-latest-small" else "none"
+        second = "synthetic-100k" if arguments.dataset == "ml-latest-small" else "none"
     ladder = run_ladder(arguments.dataset, None if second == "none" else second,
                         jobs=arguments.jobs)
     if arguments.keep and not ladder.failures:
@@ -140,7 +140,7 @@ def _parser():
     ladder.add_argument("--dataset", default="ml-latest-small", metavar="NAME|PATH",
                         help="default ml-latest-small")
     ladder.add_argument("--second", metavar="NAME|none",
-                        help="a second column; default synthetic-1m beside ml-latest-small")
+                        help="a second column; default synthetic-100k beside ml-latest-small")
     ladder.add_argument("--keep", action="store_true",
                         help="copy the records to reports/recorded, for committing")
     _add_jobs(ladder)
