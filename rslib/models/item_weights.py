@@ -108,7 +108,7 @@ class ItemWeights(Model):
         self._take(baseline, train)
         self.item_bias_, self.global_mean_ = baseline.item_bias_, baseline.global_mean_
         self.neighbours_ = self._choose(train)
-        gram, rhs = self._normal_equations(train)
+        gram, rhs = self.normal_equations()
         if self.solver == "gd" and rhs.size:
             self._descend(gram, rhs, on_epoch or (lambda epoch, model: None))
         else:
@@ -134,15 +134,26 @@ class ItemWeights(Model):
                                kind="cosine", shrinkage=self.shrinkage)
         return ids
 
-    def _normal_equations(self, train):
-        """Return matrix and right-hand side of each item, (n_items, k, k) and (n_items, k)."""
-        xp, neighbours = array_module(train.values), self.neighbours_
+    def normal_equations(self):
+        r"""Return the normal equations of each item, which `fit` solves, of the users held.
+
+        With X the deviations of those who rated the item on its neighbours, zero where they rated
+        none, and d their deviations on the item itself.
+
+        Returns
+        -------
+        gram : float32 array (n_items, n_neighbours, n_neighbours)
+            :math:`X^T X + \lambda I`, in stars squared.
+        rhs : float32 array (n_items, n_neighbours)
+            :math:`X^T d`, in stars squared.
+        """
+        xp, neighbours = array_module(self.neighbours_), self.neighbours_
         n_items, k = neighbours.shape
         gram, rhs = xp.zeros((n_items, k, k), xp.float32), xp.zeros((n_items, k), xp.float32)
         gram[:, xp.arange(k), xp.arange(k)] = self.reg
         step = max(1, BLOCK // n_items)
-        for start in range(0, train.n_users, step):
-            stop = min(start + step, train.n_users)
+        for start in range(0, self.n_users_, step):
+            stop = min(start + step, self.n_users_)
             mine = slice(int(self.rated_indptr_[start]), int(self.rated_indptr_[stop]))
             items, x = self.rated_ids_[mine], self.rated_deviations_[mine]
             users = rows_between(self.rated_indptr_, start, stop)
