@@ -116,7 +116,7 @@ def test_the_gibbs_sampler_finds_the_noise():
 def test_every_race_runs_and_every_bar_gets_a_row(tmp_path, no_peers):
     content = measure(tmp_path / "speed.json", TINY)
     rows = bars(content["results"])
-    assert len(rows) == 32
+    assert len(rows) == 33
     assert all(row["met"] in ("yes", "no", "not installed") for row in rows)
     assert [row["met"] for row in rows if row["against"] == "cornac"] == ["not installed"] * 4
 
@@ -125,4 +125,4 @@ def test_the_recorded_figures_name_no_place():
     text = (rslib.HOME / "reports" / "recorded" / "speed.json").read_text()
     content = json.loads(text)
     assert "/" not in "".join(content["machine"]["versions"]) and str(rslib.HOME) not in text
-    assert len(bars(content["results"])) == 32
+    assert len(bars(content["results"])) == 33
