@@ -1,8 +1,8 @@
 """Collect every notebook as tests: nbval runs the cells, decimals compare with a tolerance."""
 
 import os
+import tempfile
 
-import pytest
 from nbval.plugin import IPyNbCell, IPyNbFile
 from printed import Printed
 
@@ -13,6 +13,16 @@ class Cell(IPyNbCell):
 
 
 class Notebook(IPyNbFile):
+    def setup(self):
+        """Give the kernel a scratch folder of its own to record into, never reports/."""
+        self.scratch = tempfile.TemporaryDirectory()
+        os.environ["RSLIB_RUNS"] = self.scratch.name
+        super().setup()
+
+    def teardown(self):
+        super().teardown()
+        self.scratch.cleanup()
+
     def collect(self):
         cells = [Cell.from_parent(self, name=cell.name, cell_num=cell.cell_num, cell=cell.cell,
                                   options=cell.options) for cell in super().collect()]
@@ -28,9 +38,3 @@ def pytest_collect_file(file_path, parent):
     if file_path.suffix == ".ipynb" and not (options.nbval or options.nbval_lax):
         options.nbval_current_env = True
         return Notebook.from_parent(parent, path=file_path)
-
-
-@pytest.fixture(scope="session", autouse=True)
-def scratch_records(tmp_path_factory):
-    """A notebook under test records into a scratch folder, never into reports/."""
-    os.environ["RSLIB_RUNS"] = str(tmp_path_factory.mktemp("runs"))
