@@ -20,7 +20,16 @@ from worlds import planted_world
 
 from rslib import kernels
 from rslib.kernels import features_gpu, rules, sgd_gpu
-from rslib.models import NSVD, AsymmetricSVD, Baseline, BiasedMF, SVDpp
+from rslib.models import (
+    NSVD,
+    AsymmetricSVD,
+    Baseline,
+    BiasedMF,
+    GlobalWeights,
+    Integrated,
+    MatrixFactorisation,
+    SVDpp,
+)
 
 assert config.ENABLE_CUDASIM, "run test_gpu_simulator.py: the variable has to be set first"
 
@@ -137,9 +146,10 @@ class Launched:
         return lambda *arguments: self.kernel[grid](*map(memory, arguments))
 
 
-@pytest.mark.parametrize("model", [Baseline("sgd", n_epochs=2), BiasedMF(3, "sgd", n_epochs=2),
-                                   NSVD(3, n_epochs=2), AsymmetricSVD(3, n_epochs=2),
-                                   SVDpp(3, n_epochs=2)], ids=lambda model: type(model).__name__)
+@pytest.mark.parametrize("model", [
+    Baseline("sgd", n_epochs=2), MatrixFactorisation(3, n_epochs=2), BiasedMF(3, "sgd", n_epochs=2),
+    NSVD(3, n_epochs=2), AsymmetricSVD(3, n_epochs=2), SVDpp(3, n_epochs=2),
+    GlobalWeights(n_epochs=2), Integrated(3, n_epochs=2)], ids=lambda model: type(model).__name__)
 def test_models_take_the_gpu_driver_where_the_data_says_so(model, small, monkeypatch):
     kernel_of = sgd_gpu.kernel_of
     monkeypatch.setitem(sys.modules, "cupy", pretend_cupy())
@@ -148,7 +158,8 @@ def test_models_take_the_gpu_driver_where_the_data_says_so(model, small, monkeyp
     monkeypatch.setattr(features_gpu, "kernel_of", lambda rule: Launched(of_features(rule)))
     few = small[small.users == 0]       # a warp walks one user, the CPU two abreast
     ours = model.fit(few.to("gpu"))
-    assert isinstance(ours.user_bias_, ndarray) and isinstance(ours.item_bias_, ndarray)
+    for name in ours._learned:
+        assert isinstance(getattr(ours, name), float | ndarray), f"{name} left the device"
     theirs = replace(model).fit(few)
     np.testing.assert_allclose(ours.predict(few.to("gpu").pairs).get(),
                                theirs.predict(few.pairs), rtol=1e-5)

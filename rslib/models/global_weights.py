@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from rslib.backend import array_module, sum_by
+from rslib.backend import array_module, rows_of, sum_by
 from rslib.kernels import deal_blocks, predict_pairs, rules, sgd_epoch, weighted_sums
 from rslib.models.base import Model
 from rslib.models.feature_sums import implicit_features
@@ -28,8 +28,8 @@ def neighbourhood_steps(rated, deviations, seen):
     xp = array_module(deviations)
 
     def share(indptr):      # of one of a user's other entries: the item at hand is one of them
-        lengths = xp.diff(indptr)
-        return xp.repeat(xp.maximum(lengths - 1, 1) ** -0.5, lengths).astype(xp.float32)
+        others = xp.maximum(xp.diff(indptr) - 1, 1)
+        return (others ** -0.5)[rows_of(indptr)].astype(xp.float32)
     return (rated.indptr, rated.ids, deviations * share(rated.indptr),
             seen.indptr, seen.ids, share(seen.indptr))
 
