@@ -12,6 +12,7 @@ from rslib.kernels.tiles import prefetch
 AHEAD = 4       # ratings between asking for a row of factors and using it
 LINE = 16       # numbers that one request brings, in float32
 
+
 def ridge_rows_cg(indptr, ids, targets, features, ridge, start, *, n_steps=3, weights=None,
                   base_gram=None):
     r"""Improve approximate solutions of `ridge_rows` by conjugate gradients.

@@ -1,6 +1,7 @@
 """What the items a user rated say about another item, each by its weight, for a list of pairs."""
 
 from rslib.backend import array_module
+from rslib.kernels.neighbours import laid_out_rows
 
 BLOCK = 1 << 22     # weights gathered at a time: 16 MB of float32
 
@@ -9,10 +10,7 @@ def _rows(xp, items, weights):
     """Weights of each of ``items`` for all items; lists are laid out with zeros between."""
     if not isinstance(weights, tuple):
         return weights, items
-    list_ids, listed = weights
-    rows = xp.zeros((len(items), len(listed)), listed.dtype)
-    rows[xp.arange(len(items))[:, None], list_ids[items]] = listed[items]
-    return rows, xp.arange(len(items))
+    return laid_out_rows(xp, items, weights), xp.arange(len(items))
 
 
 def weighted_sums(users, items, indptr, ids, values, weights):

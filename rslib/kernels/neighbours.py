@@ -170,7 +170,7 @@ def neighbour_deviations(users, items, by_user, deviations_by_user, similarity, 
     return result
 
 
-def _similarities_of(xp, items, similarity):
+def laid_out_rows(xp, items, similarity):
     """Similarities of each of ``items`` to all items; lists are laid out with zeros between."""
     if not isinstance(similarity, tuple):
         return similarity[items]
@@ -198,7 +198,7 @@ def neighbour_deviations_batched(users, items, by_user, deviations_by_user, simi
         inside = xp.arange(longest) < lengths[pairs][:, None]
         slots = xp.where(inside, slots, 0)
         rated = by_user.ids[slots]
-        weights = xp.take_along_axis(_similarities_of(xp, items[pairs], similarity), rated, axis=1)
+        weights = xp.take_along_axis(laid_out_rows(xp, items[pairs], similarity), rated, axis=1)
         usable = inside & (weights > 0) & (rated != items[pairs][:, None])
         nearest, weights = top_k(xp.where(usable, weights, 0), min(n_neighbours, longest))
         x = xp.take_along_axis(deviations_by_user[slots], nearest, axis=1)

@@ -149,3 +149,15 @@ class Baseline(Model):
         new = self._with_users(ratings.n_users)
         new._fit_users(ratings)
         return new
+
+
+def baseline_of(model):
+    """Return the ridge baseline with the penalties of another model, not fitted."""
+    return Baseline("ridge", reg_user=model.reg_user, reg_item=model.reg_item)
+
+
+def folded_baseline(baseline, model, item_bias, ratings):
+    """Return ``baseline`` with the mean and items of a fitted model and new users of its own."""
+    baseline.n_users_, baseline.n_items_ = model.n_users_, model.n_items_
+    baseline.global_mean_, baseline.item_bias_ = model.global_mean_, item_bias
+    return baseline.fold_in(ratings)

@@ -82,9 +82,11 @@ class FeatureSums(Model):
                      *beside.steps(decay))
             feature_sgd_epoch(train.by_user, rng.permutation(train.n_users), features_of, state,
                               steps, beside.rule)
-            self.user_sums_ = feature_sums(features_of, features)
-            if on_epoch is not None and on_epoch(epoch, self):
-                break
+            if on_epoch is not None:
+                self.user_sums_ = feature_sums(features_of, features)
+                if on_epoch(epoch, self):
+                    break
+        self.user_sums_ = feature_sums(features_of, features)
         return self
 
     def _start(self, train, rng):

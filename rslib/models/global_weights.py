@@ -7,8 +7,9 @@ import numpy as np
 from rslib.backend import array_module, rows_of, sum_by
 from rslib.kernels import deal_blocks, predict_pairs, rules, sgd_epoch, weighted_sums
 from rslib.models.base import Model
+from rslib.models.baseline import baseline_of, folded_baseline
 from rslib.models.feature_sums import implicit_features
-from rslib.models.learned_weights import fixed_baseline, folded_baseline, reasons
+from rslib.models.learned_weights import laid_out, reasons
 from rslib.ratings import Pairs, Ratings
 
 BUDGET = 4_000_000_000      # bytes that both matrices of weights may take
@@ -144,19 +145,19 @@ class GlobalWeights(Model):
             raise ValueError(f"GlobalWeights needs {8e-9 * train.n_items ** 2:.0f} GB for the "
                              f"weights of {train.n_items} items: keep those rated most, or take "
                              "ItemWeights")
-        baseline = fixed_baseline(self, train)
+        baseline = baseline_of(self).fit(train)
         self.global_mean_ = baseline.global_mean_
         self.baseline_item_bias_ = baseline.item_bias_
         self.item_bias_, self.user_bias_ = baseline.item_bias_.copy(), baseline.user_bias_.copy()
         self.weights_ = xp.zeros(shape, xp.float32)
         self.implicit_weights_ = xp.zeros(shape, xp.float32)
-        self.__dict__.update(self._profiles(train, seen, baseline))
-        deviations = self.rated_deviations_
-        return neighbourhood_steps(train.by_user, deviations, implicit_features(train, seen))
+        known = implicit_features(train, seen)
+        self.__dict__.update(self._profiles(train, known, baseline))
+        return neighbourhood_steps(train.by_user, self.rated_deviations_, known)
 
-    def _profiles(self, ratings, seen, baseline):
+    def _profiles(self, ratings, known, baseline):
         """R(u) with its deviations, and N(u), under the names of the attributes."""
-        rated, known = ratings.by_user, implicit_features(ratings, seen)
+        rated = ratings.by_user
         deviations = (ratings.values - baseline.predict(ratings.pairs))[rated.rows]
         return dict(zip(self._derived, (rated.indptr, rated.ids, deviations, known.indptr,
                                         known.ids), strict=True))
@@ -201,8 +202,8 @@ class GlobalWeights(Model):
         is then the minimum of J.
         """
         xp, n_users = array_module(ratings.values), ratings.n_users
-        baseline = folded_baseline(self, self.baseline_item_bias_, ratings)
-        profiles = self._profiles(ratings, None, baseline)
+        baseline = folded_baseline(baseline_of(self), self, self.baseline_item_bias_, ratings)
+        profiles = self._profiles(ratings, implicit_features(ratings, None), baseline)
         new = self._with_users(n_users, user_bias_=xp.zeros(n_users, xp.float32), **profiles)
         left = sum_by(ratings.users, ratings.values - new.predict(ratings.pairs), n_users)
         counts = xp.maximum(xp.bincount(ratings.users, minlength=n_users), 1)
@@ -216,13 +217,10 @@ class GlobalWeights(Model):
         -------
         list of Reason
         """
-        rated = slice(int(self.rated_indptr_[user]), int(self.rated_indptr_[user + 1]))
+        rated, deviations = laid_out(self, user)
         seen = self.seen_ids_[int(self.seen_indptr_[user]):int(self.seen_indptr_[user + 1])]
-        others, among = seen[seen != item], self.rated_ids_[rated] != item
-        xp = array_module(seen)
-        deviations = xp.zeros(self.n_items_, xp.float32)
-        deviations[self.rated_ids_[rated]] = self.rated_deviations_[rated]
+        others, n_rated = seen[seen != item], int((rated != item).sum())
         weights, x = self.weights_[item, others], deviations[others]
-        contributions = (weights * x / max(int(among.sum()), 1) ** 0.5
+        contributions = (weights * x / max(n_rated, 1) ** 0.5
                          + self.implicit_weights_[item, others] / max(len(others), 1) ** 0.5)
         return reasons(others, weights, x, contributions)

@@ -7,7 +7,7 @@ import numpy as np
 from rslib.backend import array_module
 from rslib.kernels import filled_products, predict_pairs, product_svd, ridge_rows, truncated_svd
 from rslib.models.base import Model
-from rslib.models.baseline import Baseline
+from rslib.models.baseline import Baseline, folded_baseline
 from rslib.ratings import Pairs, Ratings
 
 FILLS = ("zero", "user", "item", "baseline", "iterate")
@@ -194,7 +194,7 @@ class ImputedSVD(Model):
         user is a ridge regression on the known cells, which is the exact minimum too.
         """
         new = self._with_users(ratings.n_users)
-        new._keep_fill(self._fill_in(ratings))
+        new._keep_fill(folded_baseline(self._fill(), self, self.item_bias_, ratings))
         x = new._left_over(ratings)[ratings.by_user.rows]
         side = ratings.by_user._replace(values=x)
         if self.fill == "iterate":
@@ -204,10 +204,3 @@ class ImputedSVD(Model):
         else:
             new.user_factors_ = self._project(side, self.item_factors_)
         return new
-
-    def _fill_in(self, ratings):
-        """The fill for new users, items as they are."""
-        fill = self._fill()
-        fill.n_users_, fill.n_items_ = self.n_users_, self.n_items_
-        fill.global_mean_, fill.item_bias_ = self.global_mean_, self.item_bias_
-        return fill.fold_in(ratings)

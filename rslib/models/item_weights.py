@@ -8,7 +8,8 @@ from rslib.backend import array_module, asnumpy, group_by, solve_spd
 from rslib.kernels import predict_pairs, similar_items, weighted_sums
 from rslib.kernels.top_k import rows_between
 from rslib.models.base import Model
-from rslib.models.learned_weights import fixed_baseline, folded_baseline, reasons
+from rslib.models.baseline import baseline_of, folded_baseline
+from rslib.models.learned_weights import laid_out, reasons
 from rslib.ratings import Pairs, Ratings
 
 BLOCK = 1 << 26     # deviations laid out at a time: 256 MB of float32
@@ -104,7 +105,7 @@ class ItemWeights(Model):
             raise ValueError(f"solver must be 'ridge' or 'gd', not {self.solver!r}")
         if self.n_neighbours < 1:
             raise ValueError(f"n_neighbours must be at least 1, not {self.n_neighbours}")
-        baseline = fixed_baseline(self, train)
+        baseline = baseline_of(self).fit(train)
         self._take(baseline, train)
         self.item_bias_, self.global_mean_ = baseline.item_bias_, baseline.global_mean_
         self.neighbours_ = self._choose(train)
@@ -199,7 +200,7 @@ class ItemWeights(Model):
         Their bias is the baseline's, and the weights belong to the items.
         """
         new = self._with_users(ratings.n_users)
-        new._take(folded_baseline(self, self.item_bias_, ratings), ratings)
+        new._take(folded_baseline(baseline_of(self), self, self.item_bias_, ratings), ratings)
         return new
 
     def explain(self, user, item):
@@ -210,10 +211,9 @@ class ItemWeights(Model):
         list of Reason
         """
         xp = array_module(self.weights_)
-        mine = slice(int(self.rated_indptr_[user]), int(self.rated_indptr_[user + 1]))
-        deviations, rated = (xp.zeros(self.n_items_, xp.float32) for _ in range(2))
-        deviations[self.rated_ids_[mine]] = self.rated_deviations_[mine]
-        rated[self.rated_ids_[mine]] = 1
+        mine, deviations = laid_out(self, user)
+        rated = xp.zeros(self.n_items_, xp.float32)
+        rated[mine] = 1
         spoke = rated[self.neighbours_[item]] > 0
         x, weights = deviations[self.neighbours_[item]][spoke], self.weights_[item][spoke]
         return reasons(self.neighbours_[item][spoke], weights, x, weights * x)

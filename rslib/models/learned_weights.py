@@ -1,9 +1,8 @@
-"""What both models of learned weights share: a baseline that stays fixed, and reasons."""
+"""What both models of learned weights share: the reasons they give."""
 
 from typing import NamedTuple
 
-from rslib.backend import asnumpy
-from rslib.models.baseline import Baseline
+from rslib.backend import array_module, asnumpy
 
 
 class Reason(NamedTuple):
@@ -22,14 +21,10 @@ def reasons(items, weights, deviations, contributions):
     return sorted(rows, key=lambda row: -abs(row.contribution))
 
 
-def fixed_baseline(model, train):
-    """Return the baseline of ``train`` with the penalties of ``model``."""
-    return Baseline("ridge", reg_user=model.reg_user, reg_item=model.reg_item).fit(train)
-
-
-def folded_baseline(model, item_bias, ratings):
-    """Return the baseline of the new users of ``ratings``, with the item biases of ``model``."""
-    baseline = Baseline("ridge", reg_user=model.reg_user, reg_item=model.reg_item)
-    baseline.n_users_, baseline.n_items_ = model.n_users_, model.n_items_
-    baseline.global_mean_, baseline.item_bias_ = model.global_mean_, item_bias
-    return baseline.fold_in(ratings)
+def laid_out(model, user):
+    """Return the items that a user rated, and over all items how far the ratings deviate."""
+    xp = array_module(model.rated_ids_)
+    mine = slice(int(model.rated_indptr_[user]), int(model.rated_indptr_[user + 1]))
+    items, deviations = model.rated_ids_[mine], xp.zeros(model.n_items_, xp.float32)
+    deviations[items] = model.rated_deviations_[mine]
+    return items, deviations

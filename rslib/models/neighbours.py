@@ -8,7 +8,7 @@ import numpy as np
 from rslib.backend import array_module, asnumpy
 from rslib.kernels import neighbour_deviations, predict_pairs, similar_items, similarity_blocks
 from rslib.models.base import Model
-from rslib.models.baseline import Baseline
+from rslib.models.baseline import baseline_of, folded_baseline
 from rslib.models.mean import Mean
 from rslib.ratings import CSR, Pairs, Ratings
 
@@ -126,7 +126,7 @@ class Neighbours(Model):
             if getattr(self, name) not in known:
                 raise ValueError(f"{name} must be one of {', '.join(known)}, "
                                  f"not {getattr(self, name)!r}")
-        baseline = Baseline("ridge", self.reg_user, self.reg_item).fit(train)
+        baseline = baseline_of(self).fit(train)
         self.global_mean_ = baseline.global_mean_
         self.user_bias_, self.item_bias_ = baseline.user_bias_, baseline.item_bias_
         self._compare(train)
@@ -237,8 +237,7 @@ class Neighbours(Model):
         """
         if self.by == "user":
             return super().fold_in(ratings)
-        baseline = Baseline("ridge", self.reg_user, self.reg_item)
-        baseline.global_mean_, baseline.item_bias_ = self.global_mean_, self.item_bias_
-        new = self._with_users(ratings.n_users, user_bias_=baseline.fold_in(ratings).user_bias_)
+        baseline = folded_baseline(baseline_of(self), self, self.item_bias_, ratings)
+        new = self._with_users(ratings.n_users, user_bias_=baseline.user_bias_)
         vars(new).update(new._spoken(ratings))
         return new
