@@ -36,7 +36,7 @@ clean:
 # environment of its own, because its dependencies make every start of papermill slow.
 .venv/.ready-% .venv-lab/.ready-%: pyproject.toml constraints.txt
 	@set -e; venv=$(@D); extra=$*; usable='import sys; sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 14))'; \
-	if ! $$venv/bin/python -c pass 2>/dev/null; then \
+	if ! $$venv/bin/python -c "$$(command -v uv >/dev/null || echo 'import pip')" 2>/dev/null; then \
 	  for python in "$(PYTHON)" python3 python3.13 python3.12 python3.11 python; do \
 	    [ -n "$$python" ] && "$$python" -c "$$usable" 2>/dev/null && break; python=; done; \
 	  if [ -z "$$python" ]; then \
