@@ -14,12 +14,14 @@ from numba import config
 from numba.cuda.simulator.kernelapi import FakeCUDAModule
 from strict import ndarray, pretend_cupy
 from test_kernels import RULES, biased_mf_start
+from test_sessions import RATES, random_visits
+from test_sessions import problem as session_problem
 from test_svdpp import random_features
 from test_svdpp import start as feature_start
 from worlds import planted_world
 
 from rslib import kernels
-from rslib.kernels import features_gpu, rules, sgd_gpu
+from rslib.kernels import features_gpu, rules, sessions_gpu, sgd_gpu
 from rslib.models import (
     NSVD,
     AsymmetricSVD,
@@ -29,6 +31,10 @@ from rslib.models import (
     Integrated,
     MatrixFactorisation,
     SVDpp,
+    TemporalAsymmetricSVD,
+    TemporalIntegrated,
+    TemporalWeights,
+    TimeSVDpp,
 )
 
 assert config.ENABLE_CUDASIM, "run test_gpu_simulator.py: the variable has to be set first"
@@ -132,6 +138,27 @@ def test_users_as_sums_of_features_equal_the_slow_twin(ratings_a_warp, dtype, rt
         np.testing.assert_allclose(ours, theirs, rtol=rtol, atol=rtol)
 
 
+@pytest.mark.parametrize("dtype, rtol", [(np.float32, 3e-4), (np.float64, 1e-9)])
+@pytest.mark.parametrize("parts", ["factors drift days weights faded", "weights", "factors"])
+def test_sessions_equal_the_slow_twin(parts, dtype, rtol, monkeypatch):
+    monkeypatch.setattr(sgd_gpu, "RATINGS_A_WARP", 9)
+    met = random_visits(n_users=6)
+    users, results = np.arange(5), []
+    n_warps = min(sgd_gpu.warps_for(len(met.items)), len(users))
+    in_turn = np.concatenate([users[warp::n_warps] for warp in range(n_warps)])
+    for on_gpu, order in ((True, users), (False, in_turn)):
+        state, steps, features_of = session_problem(met, dtype, parts)
+        steps = tuple(dtype(step) if np.isscalar(step) else step for step in steps)
+        rates = tuple(map(dtype, RATES))
+        squares = sessions_gpu.session_sgd_epoch_gpu(
+            *met.columns(dtype), order, features_of.indptr, features_of.ids,
+            features_of.weights.astype(dtype), state, steps, rates) if on_gpu else (
+            kernels.session_sgd_epoch_slow(met, order, features_of, state, steps, rates))
+        results.append((squares, *state))
+    for ours, theirs in zip(*results, strict=True):
+        np.testing.assert_allclose(ours, theirs, rtol=rtol, atol=rtol)
+
+
 class Launched:
     """The driver's kernel, given the memory of pretend device arrays as a real launch would be."""
 
@@ -149,17 +176,22 @@ class Launched:
 @pytest.mark.parametrize("model", [
     Baseline("sgd", n_epochs=2), MatrixFactorisation(3, n_epochs=2), BiasedMF(3, "sgd", n_epochs=2),
     NSVD(3, n_epochs=2), AsymmetricSVD(3, n_epochs=2), SVDpp(3, n_epochs=2),
-    GlobalWeights(n_epochs=2), Integrated(3, n_epochs=2)], ids=lambda model: type(model).__name__)
+    GlobalWeights(n_epochs=2), Integrated(3, n_epochs=2), TimeSVDpp(n_factors=3, n_epochs=2),
+    TemporalWeights(n_epochs=2), TemporalAsymmetricSVD(n_factors=3, n_epochs=2),
+    TemporalIntegrated(n_factors=3, n_epochs=2, drift="spline")],
+    ids=lambda model: type(model).__name__)
 def test_models_take_the_gpu_driver_where_the_data_says_so(model, small, monkeypatch):
     kernel_of = sgd_gpu.kernel_of
     monkeypatch.setitem(sys.modules, "cupy", pretend_cupy())
     monkeypatch.setattr(sgd_gpu, "kernel_of", lambda rule: Launched(kernel_of(rule)))
     of_features = features_gpu.kernel_of
     monkeypatch.setattr(features_gpu, "kernel_of", lambda rule: Launched(of_features(rule)))
+    of_sessions = sessions_gpu.session_kernel
+    monkeypatch.setattr(sessions_gpu, "session_kernel", lambda: Launched(of_sessions()))
     few = small[small.users == 0]       # a warp walks one user, the CPU two abreast
     ours = model.fit(few.to("gpu"))
     for name in ours._learned:
-        assert isinstance(getattr(ours, name), float | ndarray), f"{name} left the device"
+        assert isinstance(getattr(ours, name), float | int | ndarray), f"{name} left the device"
     theirs = replace(model).fit(few)
     np.testing.assert_allclose(ours.predict(few.to("gpu").pairs).get(),
                                theirs.predict(few.pairs), rtol=1e-5)

@@ -17,22 +17,27 @@ FUNCTIONS = {
     "asarray": {"dtype", "order"}, "ascontiguousarray": {"dtype"},
     "bincount": {"weights", "minlength"}, "clip": {"a_min", "a_max"}, "concatenate": {"axis"},
     "cumsum": {"axis", "dtype"}, "diff": {"axis"}, "einsum": set(), "flatnonzero": set(),
-    "full": {"dtype"}, "isfinite": set(), "isnan": set(), "maximum": set(),
-    "ones": {"dtype"}, "ones_like": {"dtype"}, "partition": {"axis"}, "repeat": {"axis"},
-    "searchsorted": {"side"}, "sqrt": set(), "take_along_axis": {"axis"}, "tile": set(),
-    "unique": set(), "where": set(), "zeros": {"dtype"}, "zeros_like": {"shape"},
+    "exp": set(), "full": {"dtype"}, "isfinite": set(), "isnan": set(), "lexsort": set(),
+    "log": set(), "maximum": set(), "minimum": set(), "ones": {"dtype"}, "ones_like": {"dtype"},
+    "partition": {"axis"}, "repeat": {"axis"}, "searchsorted": {"side"}, "sign": set(),
+    "sqrt": set(), "stack": {"axis"}, "take_along_axis": {"axis"}, "tile": set(),
+    "unique": {"return_index", "return_inverse"}, "where": set(), "zeros": {"dtype"},
+    "zeros_like": {"shape"},
 }
 LINALG = {"cholesky", "solve"}
 NUMBERS = {"bool_", "float32", "float64", "int32", "int64"}
 METHODS = {"all": set(), "any": {"axis"}, "argmax": {"axis"}, "astype": {"dtype", "copy"},
-           "copy": set(), "max": {"axis"}, "mean": {"axis", "dtype"}, "min": {"axis"},
-           "reshape": set(), "sum": {"axis", "dtype", "keepdims"}, "swapaxes": set()}
+           "clip": set(), "copy": set(), "max": {"axis"}, "mean": {"axis", "dtype"},
+           "min": {"axis", "keepdims"}, "ravel": set(), "reshape": set(),
+           "sum": {"axis", "dtype", "keepdims"}, "swapaxes": set()}
 ATTRIBUTES = {"dtype", "ndim", "shape", "size"}
 FROM_HOST = {"asarray"}     # the one way in; the way out is ``.get()``
 
 
 def _device(value):
     """Put a result of NumPy on the device; CuPy's sums and elements are arrays of no axes."""
+    if isinstance(value, tuple):
+        return tuple(map(_device, value))
     return ndarray(np.asarray(value)) if isinstance(value, np.ndarray | np.generic) else value
 
 

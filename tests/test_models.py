@@ -22,8 +22,14 @@ from rslib.models import (
     Mean,
     Neighbours,
     SVDpp,
+    TemporalAsymmetricSVD,
+    TemporalBaseline,
+    TemporalIntegrated,
+    TemporalWeights,
+    TimeSVDpp,
 )
 from rslib.models.feature_sums import FeatureSums
+from rslib.models.session_sums import SessionSums
 from rslib.ratings import Pairs, Ratings
 
 VARIANTS = [Mean("global"), Mean("user"), Mean("item"),
@@ -41,12 +47,16 @@ VARIANTS = [Mean("global"), Mean("user"), Mean("item"),
             MatrixFactorisation(3, "als", reg_user=0.02, reg_item=0.02, weighted=False,
                                 centred=True, start="random", n_epochs=20),
             NSVD(4, n_epochs=20), AsymmetricSVD(4, n_epochs=20), SVDpp(4, reg=0.02, n_epochs=60),
-            Integrated(4, reg=0.02, n_epochs=30)]
+            Integrated(4, reg=0.02, n_epochs=30),
+            TemporalBaseline(), TemporalBaseline(0, 0, "spline", frequency=False),
+            TimeSVDpp(n_factors=4, reg=0.02, n_epochs=60), TemporalWeights(n_epochs=10),
+            TemporalAsymmetricSVD(n_factors=4, n_epochs=20),
+            TemporalIntegrated(n_factors=4, reg=0.02, n_epochs=30)]
 each_model = pytest.mark.parametrize(
     "model", VARIANTS, ids=[f"{at}-{type(model).__name__}" for at, model in enumerate(VARIANTS)])
 IDS_MATTER = (BiasedMF, FeatureSums, MatrixFactorisation)    # the draws at the start follow the ids
-VISITS_RATINGS = (FeatureSums, GlobalWeights)      # SGD without a field that says so
-CANNOT_FOLD_IN = ()
+VISITS_RATINGS = (FeatureSums, GlobalWeights, SessionSums)      # SGD without a field that says so
+CANNOT_FOLD_IN = (SessionSums,)
 
 
 def is_sgd(model):
@@ -93,7 +103,8 @@ def test_learned_arrays_are_float32_on_the_host_and_counted(model, train):
     arrays = [array for array in learned(model).values() if array.ndim]
     assert all(array.dtype == np.float32 for array in arrays if array.dtype.kind == "f")
     global_mean = 0 if model == Mean("global") else 1
-    derived = sum(getattr(model, name).size for name in model._derived)
+    derived = sum(np.size(getattr(model, name)) for name in model._derived
+                  if np.ndim(getattr(model, name)))
     assert model.n_parameters == sum(array.size for array in arrays) + global_mean - derived
     assert model.predict(train.pairs).dtype == np.float32
 
@@ -127,7 +138,8 @@ def test_users_and_items_without_ratings_get_a_finite_fallback(model, train):
     known = (train.users > 5) & (train.items > 5)
     model = replace(model).fit(train[known])
     everyone = Pairs(np.arange(6), np.arange(6), n_users=120, n_items=80)
-    np.testing.assert_allclose(model.predict(everyone), model.global_mean_, atol=1e-6)
+    of_the_day = model.calendar_bias_[-1] if getattr(model, "calendar_days", 0) else 0
+    np.testing.assert_allclose(model.predict(everyone), model.global_mean_ + of_the_day, atol=1e-6)
 
 
 @each_model
@@ -202,7 +214,8 @@ def test_a_user_folded_in_gets_what_a_row_of_the_fit_would_get(model, train):
     model = replace(model, **settled.get(solver, {}))
     fitted = replace(model).fit(train)
     mine = train[train.users == 17]
-    newcomer = Ratings(np.zeros(len(mine), int), mine.items, values=mine.values, n_items=80)
+    newcomer = Ratings(np.zeros(len(mine), int), mine.items, mine.days, values=mine.values,
+                       n_items=80)
     folded = fitted.fold_in(newcomer)
     pairs = Pairs(np.zeros(80, int), np.arange(80), n_users=1, n_items=80)
     np.testing.assert_allclose(folded.predict(pairs), fitted.score(np.array([17]))[0], atol=0.02)

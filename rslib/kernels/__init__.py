@@ -22,6 +22,7 @@ function                      does                                          devi
 ``sgd_epoch_slow``            the same rule, interpreted                    CPU
 ``feature_sgd_epoch``         the same where users are sums of features     both (compiled)
 ``feature_sums``              those sums                                    both
+``session_sgd_epoch``         the same where users change from day to day   both (compiled)
 ============================  ============================================  ==================
 
 The update rules of ``sgd_epoch`` are plain functions of one rating in `rslib.kernels.rules`,
@@ -40,6 +41,7 @@ from rslib.kernels.interpolation import weighted_sums, weighted_sums_slow
 from rslib.kernels.neighbours import neighbour_deviations, neighbour_deviations_slow, similar_items
 from rslib.kernels.normal_equations import ridge_rows, ridge_rows_batched, ridge_rows_slow
 from rslib.kernels.predict import predict_pairs
+from rslib.kernels.sessions import session_sgd_epoch, session_sgd_epoch_slow
 from rslib.kernels.sgd import deal_blocks, sgd_epoch, sgd_epoch_slow
 from rslib.kernels.similarity import co_ratings, co_ratings_slow, similarity_blocks
 from rslib.kernels.top_k import top_k_products
@@ -48,6 +50,7 @@ __all__ = ["co_ratings", "co_ratings_slow", "deal_blocks", "feature_sgd_epoch",
            "feature_sgd_epoch_slow", "feature_sums", "filled_products", "filled_products_slow",
            "neighbour_deviations", "neighbour_deviations_slow", "predict_pairs", "product_svd",
            "ridge_rows", "ridge_rows_batched", "ridge_rows_cg", "ridge_rows_cg_batched",
-           "ridge_rows_cg_slow", "ridge_rows_slow", "sgd_epoch", "sgd_epoch_slow", "similar_items",
+           "ridge_rows_cg_slow", "ridge_rows_slow", "session_sgd_epoch",
+           "session_sgd_epoch_slow", "sgd_epoch", "sgd_epoch_slow", "similar_items",
            "similarity_blocks", "top_k_products", "truncated_svd", "weighted_sums",
            "weighted_sums_slow"]

@@ -13,10 +13,17 @@ from rslib.models.mean import Mean
 from rslib.models.neighbours import Neighbours
 from rslib.models.nsvd import NSVD
 from rslib.models.svdpp import SVDpp
+from rslib.models.temporal_asymmetric_svd import TemporalAsymmetricSVD
+from rslib.models.temporal_baseline import TemporalBaseline
+from rslib.models.temporal_integrated import TemporalIntegrated
+from rslib.models.temporal_weights import TemporalWeights
+from rslib.models.time_svdpp import TimeSVDpp
 
 MODELS = [Mean, Baseline, Neighbours, ItemWeights, GlobalWeights, ImputedSVD, MatrixFactorisation,
-          BiasedMF, NSVD, AsymmetricSVD, SVDpp, Integrated]
+          BiasedMF, NSVD, AsymmetricSVD, SVDpp, Integrated, TemporalBaseline, TimeSVDpp,
+          TemporalWeights, TemporalAsymmetricSVD, TemporalIntegrated]
 
 __all__ = ["MODELS", "NSVD", "AsymmetricSVD", "Baseline", "BiasedMF", "GlobalWeights",
            "ImputedSVD", "Integrated", "ItemWeights", "MatrixFactorisation", "Mean", "Model",
-           "Neighbours", "SVDpp"]
+           "Neighbours", "SVDpp", "TemporalAsymmetricSVD", "TemporalBaseline", "TemporalIntegrated",
+           "TemporalWeights", "TimeSVDpp"]

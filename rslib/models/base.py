@@ -121,5 +121,5 @@ class Model:
             model = cls(**header["parameters"])
             model.n_users_, model.n_items_ = header["n_users"], header["n_items"]
             for name in cls._learned:
-                setattr(model, name, file[name])
+                setattr(model, name, file[name] if file[name].ndim else file[name].item())
         return model
