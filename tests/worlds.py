@@ -30,3 +30,31 @@ def data_folder(name):
     if not folder.exists():
         pytest.skip(f"{folder} is not there")
     return folder
+
+
+def drifting_world(n_users=200, n_items=100, span=1000, seed=0):
+    """Return ratings of users who drift and have moods, with drift and mood of every user, day."""
+    rng = np.random.default_rng(seed)
+    drift, mood = rng.normal(0, 1, n_users), rng.normal(0, 0.5, (n_users, span))
+    users = np.repeat(np.arange(n_users), n_items)
+    items = np.tile(np.arange(n_items), n_users)
+    days = np.sort(rng.integers(0, span, (n_users, 20)), axis=1)[users, rng.integers(
+        0, 20, len(users))]
+    days[:2] = 0, span - 1
+    stars = (3.5 + rng.normal(0, 0.5, n_users)[users] + rng.normal(0, 0.4, n_items)[items]
+             + drift[users] * (days / (span - 1) - 0.5) + mood[users, days])
+    return Ratings(users, items, days, values=stars + rng.normal(0, 0.3, len(users))), drift, mood
+
+
+def fading_world(rates, n_causes=12, n_effects=36, noise=1.0, seed=0):
+    """Return ratings in which each item of a kind follows two of another, the older the less."""
+    rng, n_items = np.random.default_rng(seed), n_causes + n_effects
+    days = rng.integers(0, 200, (len(rates), n_items))
+    causes = rng.normal(0, 1, (len(rates), n_causes))
+    gaps = abs(days[:, n_causes:, None] - days[:, None, :n_causes])
+    follows = np.stack([rng.permutation(n_causes) < 2 for _ in range(n_effects)])
+    said = (np.exp(-rates[:, None, None] * gaps) * causes[:, None] * follows).sum(2)
+    said += rng.normal(0, noise, said.shape)    # so that causes do not follow from effects
+    stars = 3 + np.concatenate([causes, said], axis=1)
+    users, items = np.divmod(np.arange(days.size), n_items)
+    return Ratings(users, items, days.ravel(), values=stars.ravel())

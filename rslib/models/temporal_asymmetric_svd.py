@@ -86,6 +86,7 @@ class TemporalAsymmetricSVD(Fading):
     """
 
     scale: bool = False
+    frequency: bool = False
     n_factors: int = 64
     reg: float = 0.005
     rate: float = 0.003

@@ -83,6 +83,7 @@ class TemporalWeights(Fading):
     """
 
     scale: bool = False
+    frequency: bool = False
     reg: float = 0.002
     rate: float = 0.003
     learning_rate_rate: float = 0.1

@@ -74,6 +74,7 @@ class Terms:
         errors = errors + ones * flat[term.ids]
         squares = xp.bincount(term.ids, minlength=n) if weights is None else sum_by(
             term.ids, weights.astype(xp.float64) ** 2, n)
-        flat = (sum_by(term.ids, ones * errors, n) / (squares + term.reg)).astype(xp.float32)
+        best = sum_by(term.ids, ones * errors, n) / (squares + term.reg)
+        flat = xp.where(squares > 0, best, flat).astype(xp.float32)     # of this term, not others
         setattr(self, term.name, flat.reshape(parameters.shape))
         return errors - ones * flat[term.ids]

@@ -81,6 +81,7 @@ class TimeSVDpp(SessionSums):
     """
 
     scale: bool = False
+    frequency: bool = False
     n_factors: int = 128
     reg: float = 0.04
     drift_weight: float = 0.5

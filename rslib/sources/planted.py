@@ -37,6 +37,11 @@ class Strengths:
         Standard deviations of log popularity (tau) and of the log share of ratings of a user.
     noise : float
         sigma, stars.
+    drift : float
+        Standard deviation of d_u, stars from the first day to the last; off in the named sets.
+    taste_drift : float
+        Standard deviation of v_uf, how far each factor of a user moves from the first day to the
+        last; off in the named sets.
     """
 
     mean: float = 3.3
@@ -51,6 +56,8 @@ class Strengths:
     popularity: float = 1.2
     activity: float = 1.0
     noise: float = 0.75
+    drift: float = 0.0
+    taste_drift: float = 0.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,6 +76,10 @@ class Planted:
         tau z_i of `rslib.sources.synthetic`.
     first_days : int32 array (n_items,)
         Day from which an item can be rated.
+    user_drift : float32 array (n_users,)
+        d_u, stars.
+    factor_drift : float32 array (n_users, n_factors)
+        v_u.
     rise_day : int
         First day of the risen mean.
     """
@@ -81,6 +92,8 @@ class Planted:
     frequency: np.ndarray
     log_popularity: np.ndarray
     first_days: np.ndarray
+    user_drift: np.ndarray
+    factor_drift: np.ndarray
     rise_day: int = RISE_DAY
 
     def taste(self, pairs):
@@ -93,10 +106,13 @@ class Planted:
                 + self.taste(pairs))
 
     def trend(self, pairs):
-        """Return what the day of each pair adds: the rise and the ageing, in stars."""
+        """Return what the day of each pair adds: rise, ageing and the drift of users, in stars."""
+        span = (pairs.days - np.float32(N_DAYS / 2)) / N_DAYS       # from -1/2 to 1/2
+        drift = self.user_drift[pairs.users] + np.einsum(
+            "nf,nf->n", self.factor_drift[pairs.users], self.item_factors[pairs.items])
         years = (pairs.days - self.first_days[pairs.items]) / np.float32(365.25)
         return (np.float32(self.strengths.rise) * (pairs.days >= self.rise_day)
-                + np.float32(self.strengths.ageing) * years)
+                + np.float32(self.strengths.ageing) * years + span * drift)
 
 
 def normal(rng, scale, *shape):
@@ -130,6 +146,7 @@ def plant(n_users, n_items, n_factors, strengths, rng):
     item_bias = normal(rng, strengths.item_bias, n_items)
     spectrum = 1 / np.sqrt(np.arange(1, n_factors + 1))
     first_days = rng.permutation(np.linspace(-0.9, 0.9, n_items) * N_DAYS).astype(np.int32)
+    drifts = np.random.default_rng(rng.bit_generator.seed_seq.spawn(1)[0])  # leaves the rest as is
     return Planted(
         strengths, user_bias - user_bias.mean(), item_bias - item_bias.mean(),
         user_factors=normal(rng, 1, n_users, n_factors),
@@ -137,4 +154,6 @@ def plant(n_users, n_items, n_factors, strengths, rng):
                              n_items, n_factors),
         frequency=normal(rng, strengths.frequency, n_items),
         log_popularity=normal(rng, strengths.popularity, n_items),
-        first_days=first_days.clip(0))
+        first_days=first_days.clip(0),
+        user_drift=normal(drifts, strengths.drift, n_users),
+        factor_drift=normal(drifts, strengths.taste_drift, n_users, n_factors))

@@ -4,7 +4,8 @@ User u rates item i on day t with x stars plus noise, told in whole stars:
 
 .. math::
     x_{uit} &= \mu + b_u + b_i + p_u \cdot q_i + \delta\,[t \ge t_\delta]
-               + a\,(t - t_i) / 365.25 + m_{ut} + c_i\,(\ln f_{ut} - \ln 6) \\
+               + a\,(t - t_i) / 365.25 + m_{ut} + c_i\,(\ln f_{ut} - \ln 6)
+               + (d_u + v_u \cdot q_i)(t / T - \tfrac12) \\
     r_{uit} &= \mathrm{clip}(\mathrm{round}(x_{uit} + \sigma \varepsilon), 1, 5),
                \qquad \varepsilon \sim N(0, 1)
 
@@ -19,6 +20,7 @@ movies age well                        :math:`a` a year since the first day :mat
                                        half of the items are there on day 0
 mood of the day                        :math:`m_{ut}` normal, one for each user and day
 same-day frequency                     :math:`c_i` normal; :math:`f_{ut}` ratings on that day
+drift of users                         :math:`d_u, v_{uf}` normal, off unless asked for; T = 2200
 activity of users                      20 ratings plus a log-normal share of the rest
 popularity and non-random missingness  below
 =====================================  ============================================================
