@@ -83,15 +83,21 @@ def _leave_faded(features, rated, x, d, keep, pull):
 
 
 @compiled
-def _take(row, weight, total):
+def _enter_session(static, drifting, drift, mine, own, total, pull):
+    """Set ``total`` to the user's factors of this session, and ``pull`` to zero."""
     for f in range(len(total)):
-        total[f] += weight * row[f]
+        total[f] = static[f] + drift * drifting[f] + own * mine[f]
+        pull[f] = 0
 
 
 @compiled
-def _give(row, weight, keep, pull):
+def _leave_session(static, energy, static_pull, drifting, drift, mine, own, keep, pull):
+    """Shrink every part of the user's factors, and move it by its share of the pull."""
     for f in range(len(pull)):
-        row[f] = keep * row[f] + weight * pull[f]
+        static[f] = keep * static[f] + energy * pull[f]
+        static_pull[f] = keep * static_pull[f] + pull[f]
+        drifting[f] = keep * drifting[f] + drift * pull[f]
+        mine[f] = keep * mine[f] + own * pull[f]
 
 
 @compiled
@@ -100,31 +106,35 @@ def _visit_users(sessions, indptr, items, values, days, drift, own, x, d, users,
     (user_terms, item_terms, features, item_factors, drift_factors, day_factors,
      weights, implicit, faded, log_rates) = state
     squares, kept = 0.0, 1 - steps[1] * steps[2]
-    static, static_pull, total, pull, tilt = np.zeros((5, features.shape[1]), features.dtype)
-    energy, slope = np.zeros((2, 1), features.dtype)
+    k, dtype = features.shape[1], features.dtype
+    static, static_pull, tilt = np.zeros(k, dtype), np.zeros(k, dtype), np.zeros(k, dtype)
+    total, pull = np.zeros(k, dtype), np.zeros(k, dtype)    # each its own, so that none can overlap
+    energy, slope, nothing = np.zeros(1, dtype), np.zeros(1, dtype), np.zeros(k, dtype)
+    zero = energy[0]
     fades = len(faded) > 0 or weights.shape[1] > 0
     for user in users:
         begin, end = sessions[user], sessions[user + 1]
         rated = items[indptr[begin]:indptr[end]]
-        gaps, faded_x, faded_d = np.empty((3, len(rated) if fades else 0), features.dtype)
+        room = len(rated) if fades else 0
+        gaps, faded_x, faded_d = np.empty(room, dtype), np.empty(room, dtype), np.empty(room, dtype)
         now = (user_terms, item_terms, total, item_factors, pull, energy, weights, implicit,
                rated if weights.shape[1] > 0 else rated[:0], faded_x, faded_d, gaps, slope)
         first, last = feature_indptr[user], feature_indptr[user + 1]
         _enter(features, feature_ids, feature_weights, first, last, static, static_pull)
-        static_energy = energy[0] - energy[0]
+        static_energy = zero
         for entry in range(first, last):
             static_energy += feature_weights[entry] ** 2
         for session in range(begin, end):
             n_rated = indptr[session + 1] - indptr[session]
             if n_rated == 0:
                 continue
-            total[:], pull[:], slope[0], energy[0] = static, 0, 0, static_energy
+            drifting, mine, v, o = nothing, nothing, zero, zero
             if len(drift_factors) > 0:
-                _take(drift_factors[user], drift[session], total)
-                energy[0] += drift[session] ** 2
+                drifting, v = drift_factors[user], drift[session]
             if len(day_factors) > 0:
-                _take(day_factors[session], own[session], total)
-                energy[0] += own[session] ** 2
+                mine, o = day_factors[session], own[session]
+            _enter_session(static, drifting, v, mine, o, total, pull)
+            slope[0], energy[0] = 0, static_energy + v * v + o * o
             if fades:
                 _fade(np.exp(log_rates[user]), days[session], days, indptr, begin, end, x, d,
                       faded_x, faded_d, gaps)
@@ -135,12 +145,7 @@ def _visit_users(sessions, indptr, items, values, days, drift, own, x, d, users,
                                   alone)
                 squares += error * error
             keep = kept ** n_rated
-            _give(static, static_energy, keep, pull)
-            _give(static_pull, 1, keep, pull)
-            if len(drift_factors) > 0:
-                _give(drift_factors[user], drift[session], keep, pull)
-            if len(day_factors) > 0:
-                _give(day_factors[session], own[session], keep, pull)
+            _leave_session(static, static_energy, static_pull, drifting, v, mine, o, keep, pull)
             if len(faded) > 0:
                 for f in range(len(pull)):
                     slope[0] += tilt[f] * pull[f] / steps[1]
