@@ -89,10 +89,10 @@ class TemporalAsymmetricSVD(Fading):
     frequency: bool = False
     n_factors: int = 64
     reg: float = 0.005
-    rate: float = 0.003
+    rate: float = 0.001
     learning_rate_rate: float = 0.1
     reg_rate: float = 1.0
-    n_epochs: int = 25
+    n_epochs: int = 40
     learning_rate: float = 0.015
     decay: float = 0.95
     init_std: float = 0.05

@@ -85,7 +85,7 @@ class TemporalWeights(Fading):
     scale: bool = False
     frequency: bool = False
     reg: float = 0.002
-    rate: float = 0.003
+    rate: float = 0.001
     learning_rate_rate: float = 0.1
     reg_rate: float = 1.0
     n_epochs: int = 40

@@ -86,7 +86,7 @@ class TimeSVDpp(SessionSums):
     reg: float = 0.04
     drift_weight: float = 0.5
     day_weight: float = 0.3
-    n_epochs: int = 45
+    n_epochs: int = 40
     learning_rate: float = 0.015
     decay: float = 0.95
     init_std: float = 0.01

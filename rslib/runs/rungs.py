@@ -56,6 +56,13 @@ RUNGS = {
     "asymmetric-svd": Rung("Asymmetric SVD", 0.9000, f"{_KDD}, table 1, 200 factors", "09"),
     "svdpp": Rung("SVD++", 0.8911, f"{_HANDBOOK}, table 5.2, 200 factors", "09"),
     "integrated": Rung("SVD++ and global weights", 0.8868, f"{_KDD}, table 3, 200 factors", "09"),
+    "temporal-baseline": Rung("Temporal baseline", 0.9555, f"{_HANDBOOK}, table 5.1", "12"),
+    "time-svdpp": Rung("timeSVD++", 0.8799, f"{_HANDBOOK}, table 5.2, 200 factors", "13"),
+    "temporal-weights": Rung("Fading weights, global", 0.8885,
+                             f"{_HANDBOOK}, temporal neighbourhood", "14"),
+    "temporal-asymmetric-svd": Rung("Fading weights, factorised", None, None, "14"),
+    "temporal-integrated": Rung("timeSVD++ and fading weights", 0.876,
+                                f"{_SLIDES}: latent factors + biases + time", "15"),
 }
 """Key of each rung, as `rslib.runs.record` takes it, to its description."""
 
