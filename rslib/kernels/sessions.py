@@ -106,10 +106,10 @@ def _visit_users(sessions, indptr, items, values, days, drift, own, x, d, users,
     (user_terms, item_terms, features, item_factors, drift_factors, day_factors,
      weights, implicit, faded, log_rates) = state
     squares, kept = 0.0, 1 - steps[1] * steps[2]
-    k, dtype = features.shape[1], features.dtype
+    k, dtype = features.shape[1], features.dtype    # each its own memory, so that none can overlap
     static, static_pull, tilt = np.zeros(k, dtype), np.zeros(k, dtype), np.zeros(k, dtype)
-    total, pull = np.zeros(k, dtype), np.zeros(k, dtype)    # each its own, so that none can overlap
-    energy, slope, nothing = np.zeros(1, dtype), np.zeros(1, dtype), np.zeros(k, dtype)
+    total, pull, nothing = np.zeros(k, dtype), np.zeros(k, dtype), np.zeros(k, dtype)
+    energy, slope = np.zeros(1, dtype), np.zeros(1, dtype)
     zero = energy[0]
     fades = len(faded) > 0 or weights.shape[1] > 0
     for user in users:
@@ -214,10 +214,8 @@ def session_sgd_epoch_slow(visits, users, features_of, state, steps, rate_steps=
     (mean, learning_rate, reg, indptr, term_ids, term_x, columns, user_shrinkage, item_shrinkage,
      learning_rate_w, reg_w) = steps
     n_items, squares = len(item_factors), 0.0
-    for user in users:
+    for user in users[np.diff(visits.sessions)[users] > 0]:
         sessions = np.arange(visits.sessions[user], visits.sessions[user + 1])
-        if not len(sessions):
-            continue
         rows = np.arange(visits.indptr[sessions[0]], visits.indptr[sessions[-1] + 1])
         days = np.repeat(visits.days[sessions], np.diff(visits.indptr)[sessions])
         rated, mine = visits.items[rows], slice(*features_of.indptr[user:user + 2])
