@@ -51,9 +51,9 @@ def problem(visits, dtype, parts="factors drift days weights faded", n_items=9, 
     users = np.repeat(np.arange(n_users), np.diff(visits.sessions))
     terms = np.stack([users, n_users + np.arange(n_sessions)], axis=1).ravel()
     columns = np.stack([np.zeros(n_sessions, int), 1 + rng.integers(0, 3, n_sessions)], axis=1)
-    shares = rng.uniform(0, 1, n_terms).astype(dtype), rng.uniform(0, 1, (9, 4)).astype(dtype)
+    kept = (rng.uniform(0.9, 1, shape).astype(dtype) for shape in (n_terms, (n_items, 4)))
     steps = (3.4, 0.02, 0.05, np.arange(n_sessions + 1) * 2, terms,
-             rng.normal(0, 1, len(terms)).astype(dtype), columns, *shares, 0.01, 0.03)
+             rng.normal(0, 1, len(terms)).astype(dtype), columns, *kept, 0.01, 0.03)
     return tuple(state), steps, features_of
 
 

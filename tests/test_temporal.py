@@ -160,6 +160,16 @@ def test_the_biases_of_the_rule_settle_where_alternation_does(train):
     np.testing.assert_allclose(sgd.predict(train.pairs), ridge.predict(train.pairs), atol=0.03)
 
 
+@each_sgd
+def test_no_penalty_is_too_large_for_a_step(model, train):
+    hard = {name: 1e6 for name in asdict(model) if name.startswith("reg_") and name not in
+            ("reg_weights", "reg_rate")}
+    fitted = replace(model, n_epochs=3, **hard).fit(train)
+    for name in ("user_bias_", "item_bias_", "item_bins_", "drift_", "day_bias_"):
+        assert abs(getattr(fitted, name)).max() < 1e-3
+    assert np.isfinite(fitted.predict(train.pairs)).all()
+
+
 @each_in_time
 def test_the_order_of_the_rows_of_train_does_not_matter(model, train):
     order = np.random.default_rng(0).permutation(len(train))

@@ -7,26 +7,30 @@ def temporal(session, item, value, state, steps, lane, lanes, reduce_sum):
     .. math:: e = r - \mu - \sum_a x_{sa} \theta_a - \sum_{c \in C_s} \omega_{ic} - z_s \cdot q_i
                   - \sum_{j \ne i} (x_{sj} w_{ij} + d_{sj} c_{ij})
 
-    A session s is a user on a day. Its parameters :math:`\theta_a` and the columns
-    :math:`\omega_{ic}` of the item are stepped as the biases in `rules.baseline`, each with its
-    share of its penalty; :math:`z_s`, :math:`q_i` and the pull as in `rules.feature_mf`; w and c as
-    in `rules.neighbourhood`, where :math:`x_{sj}` and :math:`d_{sj}` have faded with the days since
-    j was rated. With :math:`g_j` those days, the slope of the prediction by the rate of fading is
+    A session s is a user on a day. Its parameters :math:`\theta_a`, and likewise the columns
+    :math:`\omega_{ic}` of the item, are stepped and shrunk by
+
+    .. math:: \theta_a \leftarrow (\theta_a + \gamma e x_{sa}) / (1 + \gamma \lambda_a / n_a)
+
+    with the share of one of n ratings in the penalty, taken where the step arrives: so no penalty
+    is too large for the step. :math:`z_s`, :math:`q_i` and the pull as in `rules.feature_mf`; w and
+    c as in `rules.neighbourhood`, where :math:`x_{sj}` and :math:`d_{sj}` have faded with the days
+    since j was rated. With :math:`g_j` those days, the slope of the prediction by the rate of fading is
     :math:`-\sum_j g_j (x_{sj} w_{ij} + d_{sj} c_{ij})`, and its products with e are added up.
 
     ``state``: user_terms, item_terms (n_items, n_columns), total (k,) of the session at hand,
     item_factors, pull (k,), energy (1,) of the session, weights and implicit (n_items, n_items or
     0), then of what the user rated: ids, x, d and the days g, and slope (1,). ``steps``: mean,
     learning_rate, reg, the CSR of the terms of each session (indptr, ids, x), the columns of each
-    session (n_sessions, n), the shares of a rating in the penalties of user_terms and item_terms,
-    and learning_rate and reg of the weights.
+    session (n_sessions, n), what a step leaves of user_terms and item_terms, 1 / (1 + gamma lambda
+    / n), and learning_rate and reg of the weights.
     """
     (user_terms, item_terms, total, item_factors, pull, energy,
      weights, implicit, rated, x, d, days, slope) = state
-    (mean, learning_rate, reg, indptr, term_ids, term_x, columns, user_shrinkage, item_shrinkage,
+    (mean, learning_rate, reg, indptr, term_ids, term_x, columns, user_kept, item_kept,
      learning_rate_w, reg_w) = steps
     q, w, c = item_factors[item], weights[item], implicit[item]
-    terms, shrink_terms = item_terms[item], item_shrinkage[item]
+    terms, kept = item_terms[item], item_kept[item]
     first, last = indptr[session], indptr[1:][session]
     bias, said, tilt = value - value, value - value, value - value  # zeros of the ratings' type
     for a in range(first, last):
@@ -48,10 +52,10 @@ def temporal(session, item, value, state, steps, lane, lanes, reduce_sum):
         slope[0] -= error * tilt
         for a in range(first, last):
             at = term_ids[a]
-            user_terms[at] += step * term_x[a] - learning_rate * user_shrinkage[at] * user_terms[at]
+            user_terms[at] = (user_terms[at] + step * term_x[a]) * user_kept[at]
         for a in range(columns.shape[1]):
             at = columns[session, a]
-            terms[at] += step - learning_rate * shrink_terms[at] * terms[at]
+            terms[at] = (terms[at] + step) * kept[at]
     for f in range(lane, len(q), lanes):
         old_q, old_total = q[f], total[f]
         q[f] = old_q - shrink * old_q + step * old_total

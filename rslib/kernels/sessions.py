@@ -211,7 +211,7 @@ def session_sgd_epoch_slow(visits, users, features_of, state, steps, rate_steps=
     """Do what `session_sgd_epoch` does as the papers write it, in float64: the version to read."""
     (user_terms, item_terms, features, item_factors, drift_factors, day_factors, weights, implicit,
      faded, log_rates) = state
-    (mean, learning_rate, reg, indptr, term_ids, term_x, columns, user_shrinkage, item_shrinkage,
+    (mean, learning_rate, reg, indptr, term_ids, term_x, columns, user_kept, item_kept,
      learning_rate_w, reg_w) = steps
     n_items, squares = len(item_factors), 0.0
     for user in users[np.diff(visits.sessions)[users] > 0]:
@@ -250,9 +250,9 @@ def session_sgd_epoch_slow(visits, users, features_of, state, steps, rate_steps=
                 mine_terms = term_ids[these]
                 error = (float(visits.values[row]) - mean - said - terms[place].sum()
                          - term_x[these] @ user_terms[mine_terms])
-                user_terms[mine_terms] += learning_rate * (
-                    error * term_x[these] - user_shrinkage[mine_terms] * user_terms[mine_terms])
-                terms[place] += learning_rate * (error - item_shrinkage[item, place] * terms[place])
+                user_terms[mine_terms] += learning_rate * error * term_x[these]
+                user_terms[mine_terms] *= user_kept[mine_terms]
+                terms[place] = (terms[place] + learning_rate * error) * item_kept[item, place]
                 item_factors[item] += learning_rate * (error * total - reg * q)
                 for table, ids, x in parts:
                     table[ids] += learning_rate * (error * x * q - reg * table[ids])

@@ -41,11 +41,13 @@ class SessionSums(TemporalBaseline):
         self._alternate(train, START)
         visits, features_of = self._visits(train), self._features_of(train, seen)
         rng = np.random.default_rng(self.seed)
-        state, steps = self._parts(train, rng), self._steps(train)
+        state, terms = self._parts(train, rng), self._terms_and_columns(train)
+        shares = self._shares(train)
         for epoch in range(1, self.n_epochs + 1):
             factors, weights, rates = self._rates(self.decay ** (epoch - 1))
+            kept = (1 / (1 + np.float32(factors[0]) * share) for share in shares)
             session_sgd_epoch(visits, rng.permutation(train.n_users), features_of, state,
-                              (self.global_mean_, *factors, *steps, *weights), rates)
+                              (self.global_mean_, *factors, *terms, *kept, *weights), rates)
             if on_epoch is not None:
                 self._settle(features_of, state)
                 if on_epoch(epoch, self):
@@ -120,8 +122,8 @@ class SessionSums(TemporalBaseline):
         self.item_frequencies_ = item_terms[:, 1 + n_bins:]
         return user_terms, item_terms
 
-    def _steps(self, train):
-        """Return the terms and columns of each session, and the share of a rating in penalties."""
+    def _terms_and_columns(self, train):
+        """Return the terms and columns of each session, as the rule takes them."""
         xp, n_users = array_module(train.users), train.n_users
         sessions = Pairs(self.session_users_, xp.zeros(len(self.session_keys_), np.int32),
                          self.session_days_, n_users, train.n_items)
@@ -138,7 +140,7 @@ class SessionSums(TemporalBaseline):
         if self.frequency:
             columns += [1 + n_bins + self._level(when.sizes)]
         return (xp.arange(len(ids) + 1) * ids.shape[1], ids.ravel().astype(np.int64), x.ravel(),
-                xp.stack(columns, axis=1).astype(np.int64), *self._shares(train))
+                xp.stack(columns, axis=1).astype(np.int64))
 
     def _shares(self, train):
         """Return the share of one rating in the penalty of every parameter of users and items."""
