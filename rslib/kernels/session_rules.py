@@ -13,10 +13,11 @@ def temporal(session, item, value, state, steps, lane, lanes, reduce_sum):
     .. math:: \theta_a \leftarrow (\theta_a + \gamma e x_{sa}) / (1 + \gamma \lambda_a / n_a)
 
     with the share of one of n ratings in the penalty, taken where the step arrives: so no penalty
-    is too large for the step. :math:`z_s`, :math:`q_i` and the pull as in `rules.feature_mf`; w and
-    c as in `rules.neighbourhood`, where :math:`x_{sj}` and :math:`d_{sj}` have faded with the days
-    since j was rated. With :math:`g_j` those days, the slope of the prediction by the rate of fading is
-    :math:`-\sum_j g_j (x_{sj} w_{ij} + d_{sj} c_{ij})`, and its products with e are added up.
+    is too large for the step. :math:`z_s`, :math:`q_i` and the pull move as in `rules.feature_mf`,
+    w and c as in `rules.neighbourhood`, where :math:`x_{sj}` and :math:`d_{sj}` have faded with the
+    days since j was rated. With :math:`g_j` those days, the slope of the prediction by the rate of
+    fading is :math:`-\sum_j g_j (x_{sj} w_{ij} + d_{sj} c_{ij})`, and its products with e are added
+    up.
 
     ``state``: user_terms, item_terms (n_items, n_columns), total (k,) of the session at hand,
     item_factors, pull (k,), energy (1,) of the session, weights and implicit (n_items, n_items or
