@@ -3,10 +3,12 @@
 Hyper-parameters of the factor models were chosen on a tenth of u1.base held out at random.
 """
 
+import numpy as np
 import pytest
 from worlds import data_folder
 
-from rslib.metrics import clip, mae, rmse
+from rslib import sources
+from rslib.metrics import clip, mae, paired_bootstrap, rmse
 from rslib.models import (
     NSVD,
     AsymmetricSVD,
@@ -17,6 +19,11 @@ from rslib.models import (
     Mean,
     Neighbours,
     SVDpp,
+    TemporalAsymmetricSVD,
+    TemporalBaseline,
+    TemporalIntegrated,
+    TemporalWeights,
+    TimeSVDpp,
 )
 from rslib.sources import load_fold
 
@@ -52,7 +59,34 @@ def test_mae_of_the_user_average_is_mymedialite_s(u1):
     (NSVD(), 0.9210),
     (AsymmetricSVD(), 0.9120),
     (SVDpp(), 0.9130),
+    (TemporalBaseline(), 0.9345),
+    (TemporalWeights(), 0.9230),
+    (TemporalAsymmetricSVD(n_epochs=15), 0.9090),
+    (TimeSVDpp(), 0.9095),
+    (TemporalIntegrated(), 0.9095),
 ], ids=["baseline-ridge", "baseline-sgd", "item-neighbours", "item-weights", "global-weights",
-        "mf-64", "mf-32", "nsvd", "asymmetric-svd", "svdpp"])
+        "mf-64", "mf-32", "nsvd", "asymmetric-svd", "svdpp", "temporal-baseline",
+        "temporal-weights", "temporal-asymmetric-svd", "time-svdpp", "temporal-integrated"])
 def test_learned_models_reach_their_figure(u1, model, at_most):
     assert rmse(predicted(model, u1), u1[1].values) <= at_most
+
+
+@pytest.fixture(scope="module")
+def ml_1m(tmp_path_factory):
+    """A random tenth of MovieLens 1M held out, in the order of the file, as papers do."""
+    data_folder("ml-1m")
+    ratings = sources.load("ml-1m", cache=tmp_path_factory.mktemp("cache"))
+    held_out = np.random.default_rng(0).random(len(ratings)) < 0.1
+    return ratings[~held_out], ratings[held_out]
+
+
+@pytest.mark.parametrize("static, temporal, at_most", [
+    (Baseline(), TemporalBaseline(), (0.9345, 0.8820)), (SVDpp(), TimeSVDpp(), (0.9095, 0.8325))],
+    ids=["baseline", "svdpp"])
+@pytest.mark.parametrize("data", ["u1", "ml_1m"])
+def test_time_is_worth_a_resolved_step(static, temporal, at_most, data, request):
+    world = request.getfixturevalue(data)
+    test = world[1]
+    below, ours = predicted(static, world), predicted(temporal, world)
+    assert rmse(ours, test.values) <= at_most[data == "ml_1m"]
+    assert paired_bootstrap(ours, below, test.values, test.users).high < 0

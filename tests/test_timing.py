@@ -13,8 +13,8 @@ from rslib.runs import ours, peers, timing
 from rslib.runs.speed import Plan, measure
 from rslib.runs.speed_table import bars, share
 
-TINY = Plan(data="synthetic-3k", large="synthetic-4k", sizes=(3, 4), factors=(4, 8),
-            repetitions=2, n_sweeps=3, n_kept=2, n_pairs=50, gram_length=40)
+TINY = Plan(data="synthetic-3k", large="synthetic-4k", sessions="synthetic-2k", sizes=(3, 4),
+            factors=(4, 8), repetitions=2, n_sweeps=3, n_kept=2, n_pairs=50, gram_length=40)
 
 
 @pytest.fixture
@@ -116,7 +116,7 @@ def test_the_gibbs_sampler_finds_the_noise():
 def test_every_race_runs_and_every_bar_gets_a_row(tmp_path, no_peers):
     content = measure(tmp_path / "speed.json", TINY)
     rows = bars(content["results"])
-    assert len(rows) == 33
+    assert len(rows) == 37
     assert all(row["met"] in ("yes", "no", "not installed") for row in rows)
     assert [row["met"] for row in rows if row["against"] == "cornac"] == ["not installed"] * 4
 

@@ -35,6 +35,18 @@ class SessionSums(TemporalBaseline):
         on_epoch : callable (epoch, model) or None
             Called after every epoch; stops the fit by returning True.
         """
+        one_epoch, settle = self._ready(train, seen)
+        for epoch in range(1, self.n_epochs + 1):
+            one_epoch(self.decay ** (epoch - 1))
+            if on_epoch is not None:
+                settle()
+                if on_epoch(epoch, self):
+                    break
+        settle()
+        return self
+
+    def _ready(self, train, seen=None):
+        """Start from the temporal baseline; return what runs an epoch, and what ends the fit."""
         if self.scale:
             raise ValueError(f"{type(self).__name__} has no scale c_u(t): leave scale False")
         self._start(train, seen)
@@ -43,17 +55,13 @@ class SessionSums(TemporalBaseline):
         rng = np.random.default_rng(self.seed)
         state, terms = self._parts(train, rng), self._terms_and_columns(train)
         shares = self._shares(train)
-        for epoch in range(1, self.n_epochs + 1):
-            factors, weights, rates = self._rates(self.decay ** (epoch - 1))
+
+        def one_epoch(decay):
+            factors, weights, rates = self._rates(decay)
             kept = (1 / (1 + np.float32(factors[0]) * share) for share in shares)
             session_sgd_epoch(visits, rng.permutation(train.n_users), features_of, state,
                               (self.global_mean_, *factors, *terms, *kept, *weights), rates)
-            if on_epoch is not None:
-                self._settle(features_of, state)
-                if on_epoch(epoch, self):
-                    break
-        self._settle(features_of, state)
-        return self
+        return one_epoch, lambda: self._settle(features_of, state)
 
     # what a subclass may say
 

@@ -14,11 +14,11 @@ from rslib.kernels import (
 )
 from rslib.kernels.neighbours import neighbour_deviations
 from rslib.kernels.similarity import similarity_blocks
-from rslib.models import Baseline, BiasedMF, SVDpp
+from rslib.models import Baseline, BiasedMF, SVDpp, TimeSVDpp
 from rslib.runs.peers import Contender
 
 __all__ = ["GibbsSampler", "als", "fit", "gram_task", "implicit", "implicit_objective",
-           "neighbours", "sgd", "sgd_objective", "start", "svdpp"]
+           "neighbours", "sgd", "sgd_objective", "start", "svdpp", "time_svdpp"]
 
 
 def start(ratings, k, scale=0.05):
@@ -57,6 +57,12 @@ def svdpp(ratings, k):
         feature_sgd_epoch(ratings.by_user, rng.permutation(ratings.n_users), features_of, state,
                           steps)
     return Contender(epoch, "feature_sgd_epoch, 1 thread, float32", lambda: state)
+
+
+def time_svdpp(ratings, k):
+    """Run epochs of timeSVD++."""
+    one_epoch, _ = TimeSVDpp(n_factors=k)._ready(ratings)
+    return Contender(lambda: one_epoch(1.0), "session_sgd_epoch, 1 thread, float32")
 
 
 def sgd_objective(ratings, state):

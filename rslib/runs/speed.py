@@ -27,6 +27,8 @@ class Plan:
         Data set of most races, for `rslib.sources.load`.
     large : str
         Data set of the races on many ratings.
+    sessions : str
+        Data set of many short sessions, as the contest's were.
     sizes : tuple of int
         Numbers of synthetic ratings for the cost against size, in thousands.
     factors : tuple of int
@@ -43,6 +45,7 @@ class Plan:
 
     data: str = "ml-1m"
     large: str = "synthetic-10m"
+    sessions: str = "synthetic-1m"
     sizes: tuple = (100, 300, 1000, 3000, 10000)
     factors: tuple = (16, 32, 64, 128)
     repetitions: int = 5
@@ -88,6 +91,13 @@ def _svdpp(plan, k):
     mine = {"ours": ours.svdpp(ratings, k),
             "ours, no implicit part": ours.sgd(ratings, k, n_threads=1)}
     return _race(mine | others, plan, absent)
+
+
+def _time(plan, name, k):
+    ratings = load(name)
+    return _race({"ours": ours.time_svdpp(ratings, k), "SVD++": ours.svdpp(ratings, k)}, plan) | {
+        "ratings a session": len(ratings) / len(np.unique(
+            ratings.users.astype("i8") * 2**32 + ratings.days))}
 
 
 def _als(plan, name, k):
@@ -182,7 +192,8 @@ def _threads(plan, k):
 def _against_size(plan, k):
     worlds = {size: load(f"synthetic-{size}k") for size in plan.sizes}
     contenders = {f"{name} {size}": kernel(world, k) for size, world in worlds.items()
-                  for name, kernel in (("SGD", ours.sgd), ("ALS", ours.als))}
+                  for name, kernel in (("SGD", ours.sgd), ("ALS", ours.als),
+                                       ("timeSVD++", ours.time_svdpp))}
     return _race(contenders, plan) | {"n_ratings": [1000 * size for size in plan.sizes]}
 
 
@@ -214,6 +225,9 @@ def _experiments(plan):
         for order in ("", " shuffled"):
             yield f"sgd{order} k={k}", lambda k=k, order=order: _sgd(plan, k, order)
     yield "svdpp k=20", lambda: _svdpp(plan, 20)
+    for name in (plan.data, plan.sessions):
+        for k in (20, 64):
+            yield f"time {name} k={k}", lambda name=name, k=k: _time(plan, name, k)
     yield "gram k=64", lambda: _gram(plan, 64)
     yield "blocks k=32", lambda: _blocks(plan, 32)
     yield "threads k=32", lambda: _threads(plan, 32)

@@ -54,6 +54,11 @@ def _races(results):
         for other, at_least in (("cornac", 2.0), ("Surprise", 30.0), ("LIBMF", 1.0)):
             yield _faster(results, f"sgd{order} k={k}", f"SGD epoch{order}, k={k}", other, at_least)
     yield _faster(results, "svdpp k=20", "SVD++ epoch, k=20", "Surprise", 100.0)
+    for key, result in results.items():
+        if key.startswith("time "):
+            seconds = result["seconds"]
+            yield _row(f"timeSVD++ epoch, {key.removeprefix('time ')}", "SVD++", 0.5,
+                       ratios(seconds["SVD++"], seconds["ours"]))
     for key, where in (("als k=64", "small"), ("als large k=64", "large")):
         yield _faster(results, key, f"ALS sweep, k=64, {where}", "LensKit", 3.0)
     yield _row("Gram matrices, k=64", "matrix rate", 0.4, share(results["gram k=64"]))
