@@ -153,11 +153,11 @@ class SessionSums(TemporalBaseline):
     def _shares(self, train):
         """Return the share of one rating in the penalty of every parameter of users and items."""
         xp, shares = array_module(train.users), {}
+        every = self._terms(train.pairs, self._when(train.pairs))
         for name in ("user_bias_", "drift_", "day_bias_", "item_bias_", "item_bins_",
                      "item_frequencies_"):
             parameters = getattr(self, name)
-            terms = [term for term in self._terms(train.pairs, self._when(train.pairs))
-                     if term.name == name]
+            terms = [term for term in every if term.name == name]
             counts = sum(xp.bincount(term.ids, minlength=parameters.size) for term in terms)
             reg = terms[0].reg if terms else 0
             shares[name] = (reg / xp.maximum(counts, 1) * xp.ones(parameters.size)).astype(

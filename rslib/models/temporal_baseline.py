@@ -90,7 +90,7 @@ class TemporalBaseline(Sessions, Terms, Model):
     ----------
     Koren, Collaborative Filtering with Temporal Dynamics (KDD 2009), section 3.2,
     doi:10.1145/1557019.1557072. Koren, The BellKor Solution to the Netflix Grand Prize (2009),
-    section III, for the calendar of ratings per day.
+    section III, for the frequencies.
     """
 
     calendar_days: int = 30
@@ -166,10 +166,11 @@ class TemporalBaseline(Sessions, Terms, Model):
         xp, n_users = array_module(ratings.users), ratings.n_users
         if self.drift != "spline":
             return xp.zeros((n_users, 0), xp.float32)
-        days, counts = self.session_days_, xp.bincount(ratings.users, minlength=n_users)
-        ends = xp.cumsum(xp.bincount(self.session_users_, minlength=n_users))
-        first = days[xp.minimum(xp.concatenate([xp.zeros(1, int), ends[:-1]]), len(days) - 1)]
-        last = days[xp.maximum(ends - 1, 0)]        # sessions are in order of user and day
+        days, counts = self._when(ratings.pairs).days, xp.bincount(ratings.users, minlength=n_users)
+        days = days[xp.lexsort(xp.stack([days, ratings.users]))]        # of each user in a row
+        ends = xp.cumsum(counts)
+        first = days[xp.minimum(ends - counts, len(days) - 1)]
+        last = days[xp.maximum(ends - 1, 0)]
         n_knots = xp.maximum((counts ** 0.25 + 1e-9).astype(int), 1)[:, None]
         places = xp.arange(int(n_knots.max()))
         knots = first[:, None] + (last - first)[:, None] * (places + 0.5) / n_knots
