@@ -49,14 +49,14 @@ VARIANTS = [Mean("global"), Mean("user"), Mean("item"),
             NSVD(4, n_epochs=20), AsymmetricSVD(4, n_epochs=20), SVDpp(4, reg=0.02, n_epochs=60),
             Integrated(4, reg=0.02, n_epochs=30),
             TemporalBaseline(), TemporalBaseline(0, 0, "spline", frequency=False),
-            TimeSVDpp(n_factors=4, reg=0.02, n_epochs=60), TemporalWeights(n_epochs=10),
-            TemporalAsymmetricSVD(n_factors=4, n_epochs=20),
+            TimeSVDpp(n_factors=4, reg=0.02, n_epochs=60, day_weight=0),
+            TemporalWeights(n_epochs=10), TemporalAsymmetricSVD(n_factors=4, n_epochs=20),
             TemporalIntegrated(n_factors=4, reg=0.02, n_epochs=30)]
 each_model = pytest.mark.parametrize(
     "model", VARIANTS, ids=[f"{at}-{type(model).__name__}" for at, model in enumerate(VARIANTS)])
 IDS_MATTER = (BiasedMF, FeatureSums, MatrixFactorisation)    # the draws at the start follow the ids
 VISITS_RATINGS = (FeatureSums, GlobalWeights, SessionSums)      # SGD without a field that says so
-CANNOT_FOLD_IN = (SessionSums,)
+CANNOT_FOLD_IN = (TemporalWeights, TemporalAsymmetricSVD)    # and what inherits from them
 
 
 def is_sgd(model):

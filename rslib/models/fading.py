@@ -3,6 +3,7 @@
 import numpy as np
 
 from rslib.backend import array_module, rows_of
+from rslib.models.base import Model
 from rslib.models.session_sums import SessionSums, starts_of
 
 ENTRIES = 1 << 22       # faded weights laid out at a time when pairs are predicted
@@ -18,6 +19,7 @@ class Fading(SessionSums):
     over |R(u)|^1/2.
     """
 
+    _why_no_fold_in = "how fast a user forgets is learned together with the weights"
     _rated = ("rated_indptr_", "rated_ids_", "rated_days_", "rated_x_")
 
     def _remember(self, indptr, items, days, x):
@@ -33,6 +35,10 @@ class Fading(SessionSums):
         factors, weights, _ = super()._rates(decay)
         return factors, weights, (self.learning_rate_rate * decay, self.reg_rate,
                                   np.log(self.rate))
+
+    def fold_in(self, ratings):
+        """Raise: see `Model.fold_in`."""
+        return Model.fold_in(self, ratings)
 
     @property
     def rates_(self):

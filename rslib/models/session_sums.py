@@ -6,7 +6,6 @@ from rslib.backend import array_module
 from rslib.kernels import session_sgd_epoch
 from rslib.kernels.features import Features
 from rslib.kernels.sessions import Visits
-from rslib.models.base import Model
 from rslib.models.sessions import days_of, keys_of
 from rslib.models.temporal_baseline import TemporalBaseline
 from rslib.ratings import Pairs, Ratings
@@ -20,8 +19,6 @@ class SessionSums(TemporalBaseline):
     The biases start at the minimum of `TemporalBaseline` and are stepped on, the calendar stays.
     A subclass says by `_parts` what it adds to them.
     """
-
-    _why_no_fold_in = "what it knows of a user lies in sessions, each with parameters of its own"
 
     def fit(self, train: Ratings, *, seen: Pairs | None = None, on_epoch=None):
         """Fit biases and all that the model adds to them, and return self.
@@ -163,10 +160,6 @@ class SessionSums(TemporalBaseline):
             shares[name] = (reg / xp.maximum(counts, 1) * xp.ones(parameters.size)).astype(
                 np.float32).reshape(parameters.shape)
         return _joined(xp, shares)
-
-    def fold_in(self, ratings: Ratings):
-        """Raise: see `Model.fold_in`."""
-        return Model.fold_in(self, ratings)
 
     def _moments(self, pairs):
         """Return the users and days that occur in ``pairs``, and which of them each row is of."""

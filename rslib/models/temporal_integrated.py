@@ -67,6 +67,10 @@ class TemporalIntegrated(TimeSVDpp, TemporalWeights):
         """Return the prediction of each pair on its day, in stars, not clipped."""
         return super().predict(pairs) + self._said(pairs)
 
+    def fold_in(self, ratings: Ratings):
+        """Raise: see `Model.fold_in`."""
+        return TemporalWeights.fold_in(self, ratings)
+
     def objective(self, ratings: Ratings, *, seen: Pairs | None = None) -> float:
         """Return J of the docstring on ``ratings``, in stars squared."""
         return super().objective(ratings, seen=seen)

@@ -1,16 +1,18 @@
 """timeSVD++: the temporal baseline, and factors of users that change from day to day."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from rslib.backend import array_module
-from rslib.kernels import feature_sums, predict_pairs
+from rslib.kernels import feature_sums, predict_pairs, ridge_rows
 from rslib.kernels.features import Features
 from rslib.models.feature_sums import implicit_features, joined
 from rslib.models.session_sums import SessionSums
 from rslib.models.temporal_baseline import TemporalBaseline
 from rslib.ratings import Pairs, Ratings
+
+FOLD_ROUNDS = 30        # rounds over all parts of a user that is folded in
 
 
 @dataclass
@@ -148,6 +150,46 @@ class TimeSVDpp(SessionSums):
         return predict_pairs(moments, pairs.items, 0.0, xp.zeros(len(users), np.float32),
                              xp.zeros(self.n_items_, np.float32), self._factors(users, when),
                              self.item_factors_)
+
+    def fold_in(self, ratings: Ratings) -> "TimeSVDpp":
+        """Return the model for the users of ``ratings``, new to it, with the items as they are.
+
+        N(u) is what they rated. Given the items J is quadratic: biases, p and alpha are set to
+        their minimum in turn until they settle. The factors of single days stay zero: in the fit
+        they are held back by few and small steps, and J by itself holds them too little.
+        """
+        xp, pairs = array_module(ratings.values), ratings.pairs
+        new = self._with_users(ratings.n_users)
+        new._start_users(ratings, None)
+        when, k = new._when(pairs), self.n_factors
+        implicit = feature_sums(implicit_features(ratings, None), self.implicit_factors_)
+        new.user_sums_ = implicit
+        parts = {"user_factors_": xp.ones_like(when.deviations)}
+        if self.drift_weight:
+            parts["drift_factors_"] = self.drift_weight * when.deviations
+        for name in parts:
+            setattr(new, name, xp.zeros((ratings.n_users, k), xp.float32))
+        n_days = len(new.session_keys_) if self.day_weight else 0
+        new.day_factors_ = xp.zeros((n_days, k), xp.float32)
+        biases = {term.name for term in new._user_terms(ratings.users, when)}
+        for _ in range(FOLD_ROUNDS):
+            new._alternate(replace(ratings, values=ratings.values - new._match(pairs)), 1,
+                           names=biases)
+            for name, weights in parts.items():
+                q = self.item_factors_[ratings.items]
+                own = weights * xp.einsum("nk,nk->n", getattr(new, name)[ratings.users], q)
+                errors = ratings.values - new.predict(pairs) + own
+                setattr(new, name, self._regress(ratings, errors, weights))
+                new.user_sums_ = implicit + new.user_factors_
+        return new
+
+    def _regress(self, ratings, errors, weights):
+        """Regress the errors of each user on the items' factors times ``weights``."""
+        xp, side = array_module(errors), ratings.by_user
+        ridge = self.reg * xp.diff(side.indptr)[:, None] * xp.ones(self.n_factors, np.float32)
+        return ridge_rows(side.indptr, side.ids, (weights * errors)[side.rows].astype(np.float32),
+                          self.item_factors_, ridge.astype(np.float32),
+                          weights=(weights ** 2)[side.rows])
 
     def objective(self, ratings: Ratings, *, seen: Pairs | None = None) -> float:
         """Return J of the docstring on ``ratings``, in stars squared."""
