@@ -12,7 +12,7 @@ from rslib.models.temporal_baseline import TemporalBaseline
 from rslib.ratings import Pairs, Ratings
 
 
-@dataclass
+@dataclass(kw_only=True)
 class TemporalAsymmetricSVD(Fading):
     r"""Predict the temporal baseline plus the match of an item with what the user rated of late.
 

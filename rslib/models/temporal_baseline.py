@@ -13,7 +13,7 @@ from rslib.ratings import Pairs, Ratings
 DRIFTS = ("none", "linear", "spline")
 
 
-@dataclass
+@dataclass(kw_only=True)
 class TemporalBaseline(Sessions, Terms, Model):
     r"""Predict by biases that depend on the day of the rating.
 

@@ -7,7 +7,7 @@ from rslib.models.time_svdpp import TimeSVDpp
 from rslib.ratings import Pairs, Ratings
 
 
-@dataclass
+@dataclass(kw_only=True)
 class TemporalIntegrated(TimeSVDpp, TemporalWeights):
     r"""Predict by factors that drift, and by what every other rating says, the older the less.
 

@@ -12,7 +12,7 @@ from rslib.models.temporal_baseline import TemporalBaseline
 from rslib.ratings import Pairs, Ratings
 
 
-@dataclass
+@dataclass(kw_only=True)
 class TemporalWeights(Fading):
     r"""Predict the temporal baseline plus what every other rating says, the older the less.
 

@@ -15,7 +15,7 @@ from rslib.ratings import Pairs, Ratings
 FOLD_ROUNDS = 30        # rounds over all parts of a user that is folded in
 
 
-@dataclass
+@dataclass(kw_only=True)
 class TimeSVDpp(SessionSums):
     r"""Predict the temporal baseline plus the match of an item with a user as of that day.
 
