@@ -1,0 +1,99 @@
+"""Open a contest: deal a split into what is hidden and what is handed out."""
+
+import os
+import shutil
+import tempfile
+from contextlib import ExitStack, contextmanager
+from dataclasses import asdict
+from pathlib import Path
+
+import numpy as np
+
+from rslib.backend import asnumpy
+from rslib.contest.handout import by_movie, write_handout
+from rslib.contest.ledger import Ledger, stamp
+from rslib.contest.master import PrizeMaster
+from rslib.contest.rules import ContestError, Rules, line, published
+from rslib.metrics import clip, rmse
+from rslib.ratings import Ratings
+
+__all__ = ["open_contest"]
+
+
+def _together(quiz, test):
+    """Quiz and test as one set in the order of the files, and which rows are test."""
+    columns = [None if getattr(quiz, name) is None else
+               np.concatenate([asnumpy(getattr(part, name)) for part in (quiz, test)])
+               for name in ("users", "items", "days")]
+    both = Ratings(*columns, quiz.n_users, quiz.n_items, info=quiz.info, values=np.concatenate(
+        [asnumpy(part.values) for part in (quiz, test)]))
+    order = by_movie(both)
+    return both[order], np.repeat([False, True], [len(quiz), len(test)])[order]
+
+
+@contextmanager
+def _appears(folder, mode):
+    """Yield an empty folder that becomes ``folder`` when the block ends without an error."""
+    folder.absolute().parent.mkdir(parents=True, exist_ok=True)
+    made = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.absolute().parent))
+    try:
+        yield made
+        made.chmod(mode)
+        made.rename(folder)
+    except BaseException:
+        shutil.rmtree(made, ignore_errors=True)
+        raise
+
+
+def open_contest(folder, handout, split, baseline, *, rules=None):
+    """Deal a split into the master's folder and the hand-out of the competitors.
+
+    Parameters
+    ----------
+    folder : str or Path
+        New folder of the prize master, mode 0700; its owner should be an OS user of its own.
+    handout : str or Path
+        New folder for the competitors, outside ``folder``.
+    split : Split
+        Of `rslib.splits`; deal it with a seed that competitors do not know.
+    baseline : callable
+        ``predict`` of a model fitted on ``split.final``: takes Pairs, returns stars. It stands for
+        Cinematch; its RMSE on quiz and test are what improvement is measured against.
+    rules : Rules or None
+
+    Returns
+    -------
+    PrizeMaster
+
+    Raises
+    ------
+    ContestError
+        If a folder exists already, or an id cannot stand in the files. Nothing is written then.
+    """
+    folder, handout, rules = Path(folder), Path(handout), rules or Rules()
+    for path in (folder, handout):
+        if path.exists():
+            raise ContestError(f"{path}: exists already; name a new folder, a contest is not "
+                               "overwritten")
+    if folder.resolve() == handout.resolve() or folder.resolve() in handout.resolve().parents:
+        raise ContestError(f"{handout}: inside the folder of the prize master, where competitors "
+                           "cannot read; name another folder")
+    final = split.final.to("cpu")
+    both, is_test = _together(split.quiz, split.test)
+    guess = clip(asnumpy(baseline(both.pairs)), final.scale)
+    scores = {part: rmse(guess[rows], both.values[rows])
+              for part, rows in (("quiz", ~is_test), ("test", is_test))}
+    shown = {"name": final.info.name if final.info else "contest", "scale": list(final.scale),
+             "baseline_quiz": published(scores["quiz"]),
+             "line": line(scores["quiz"], rules.improvement)}
+    rules_text = asdict(rules) | {"ends": rules.ends and stamp(rules.ends)}
+    with ExitStack() as both_or_none:
+        hidden = both_or_none.enter_context(_appears(folder, 0o700))
+        public = both_or_none.enter_context(_appears(handout, 0o755))
+        sections = write_handout(public, final, split.probe.to("cpu"), both, shown | rules_text)
+        with open(os.open(hidden / "labels.npz", os.O_CREAT | os.O_WRONLY, 0o600), "wb") as file:
+            np.savez(file, values=both.values, is_test=is_test, movies=np.array(sections.movies),
+                     counts=np.array(sections.counts))
+        Ledger.create(hidden / "board.sqlite", shown | {
+            "baseline_test": published(scores["test"]), "rules": rules_text})
+    return PrizeMaster(folder)
