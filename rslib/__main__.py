@@ -1,4 +1,4 @@
-"""Command line: run a notebook, a sweep or the whole ladder, and see what data is here."""
+"""Command line: run a notebook, a sweep or the whole ladder, see the data, hold a contest."""
 
 import argparse
 import hashlib
@@ -94,6 +94,24 @@ def _data(arguments):
     return 0
 
 
+def _contest(arguments):
+    from rslib.contest import commands
+    from rslib.plots import Table
+
+    if arguments.action == "opened":
+        from rslib import models, sources, splits
+
+        baseline = models.Baseline("ridge", 4, 6)
+        said = commands.opened(
+            arguments, lambda seed: splits.netflix(sources.load(arguments.dataset), seed=seed),
+            baseline.fit)
+    else:
+        said = getattr(commands, arguments.action)(arguments)
+    if said is not None:
+        print(said if isinstance(said, str) else Table(said, digits={"improvement": 2}))
+    return 0
+
+
 def _tell(failures):
     """Print one line for each failure and return the exit code."""
     for failure in failures:
@@ -109,6 +127,46 @@ def _add_jobs(command):
 def _add_parameters(command):
     command.add_argument("-p", dest="parameter", action="append", default=[],
                          metavar="NAME=VALUE", help="a parameter of the notebook; may be repeated")
+
+
+def _add_contest(commands):
+    contest = commands.add_parser("contest", help="hold a contest with hidden labels")
+    contest.set_defaults(command=_contest)
+    actions = contest.add_subparsers(required=True, metavar="ACTION")
+
+    def add(name, action, words, **places):
+        parser = actions.add_parser(name, help=words)
+        parser.set_defaults(action=action)
+        for place, about in places.items():
+            parser.add_argument(place, type=Path, metavar=place.upper(), help=about)
+        return parser
+
+    folder = "the prize master's folder"
+    anywhere = f"socket of the prize master, or (the teacher) {folder}"
+    opening = add("open", "opened", "deal a data set into labels and a hand-out",
+                  master=f"{folder}, new", handout="folder for the competitors, new")
+    opening.add_argument("--dataset", default="ml-latest-small", metavar="NAME|PATH")
+    for option, default, words in (("hours", 24, "between two submissions of a team"),
+                                   ("improvement", 10, "per cent that start the last call"),
+                                   ("last-call-days", 30, "from then to the end")):
+        opening.add_argument(f"--{option}", type=float, default=default, metavar="N",
+                             help=f"{words} (default {default})")
+    opening.add_argument("--ends", metavar="DATE", help="the end if nobody reaches the line")
+    opening.add_argument("--teams-per-user", type=int, default=1, metavar="N",
+                         help="that an OS user may join (default 1)")
+    joining = add("join", "join", "register a team", place=anywhere)
+    joining.add_argument("team", metavar="TEAM")
+    joining.add_argument("--user", help="OS user it belongs to, where the teacher registers it")
+    handing = add("submit", "submit", "hand in predictions", place=anywhere)
+    handing.add_argument("team", metavar="TEAM")
+    handing.add_argument("file", type=Path, metavar="FILE")
+    add("board", "board", "show the leaderboard", place=anywhere)
+    merging = add("merge", "merge", "make one team of two", master=folder)
+    merging.add_argument("name", metavar="NEW")
+    merging.add_argument("teams", nargs=2, metavar="TEAM")
+    add("serve", "served", "answer competitors", master=folder, socket="Unix socket, new")
+    revealing = add("reveal", "reveal", "show the test scores, once it is over", place=anywhere)
+    revealing.add_argument("--close", action="store_true", help="end the contest now (the teacher)")
 
 
 def _parser():
@@ -149,6 +207,7 @@ def _parser():
     data = commands.add_parser("data", help="list the data sets, or load one and print its facts")
     data.add_argument("dataset", nargs="?", metavar="NAME|PATH")
     data.set_defaults(command=_data)
+    _add_contest(commands)
     return parser
 
 

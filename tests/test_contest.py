@@ -20,6 +20,7 @@ import pytest
 from worlds import planted_world
 
 from rslib import metrics, sources, splits
+from rslib.__main__ import main
 from rslib.contest import (
     Client,
     ContestError,
@@ -682,3 +683,56 @@ def test_a_board_that_is_gone_or_broken_is_told_in_one_line(game):
     assert not board.exists()
     board.write_bytes(kept)
     assert game.master.board() == []
+
+
+# The command line
+
+def said(capsys, *words, code=0):
+    """Run ``rslib contest`` and return what it printed, one line if it refused."""
+    assert main(["contest", *map(str, words)]) == code
+    out, err = capsys.readouterr()
+    assert not err if code == 0 else (err.count("\n") == 1 and err.startswith("rslib: "))
+    return out or err
+
+
+def test_a_class_on_the_command_line(tmp_path, capsys, public):
+    master, out, file = tmp_path / "master", tmp_path / "out", tmp_path / "mine.txt"
+    opening = "open", master, out, "--improvement", 5, "--ends", "2999-01-01"
+    assert "the line is at" in said(capsys, *opening)
+    assert "exists already" in said(capsys, *opening, code=2)
+    handout = read_handout(out)
+    write_submission(file, handout, np.full(len(handout.qualifying), 3.5))
+    assert "Nobody" in said(capsys, "board", master)
+    said(capsys, "join", master, "A")
+    assert "A: quiz RMSE 1." in said(capsys, "submit", master, "A", file)
+    assert "24 hours" in said(capsys, "submit", master, "A", file, code=2)
+    server = start_server(master, public / "socket")
+    try:
+        said(capsys, "join", public / "socket", "B")
+        assert "quiz RMSE 1." in said(capsys, "submit", public / "socket", "B", file)
+        assert "teacher" in said(capsys, "merge", public / "socket", "AB", "A", "B", code=2)
+        assert "hidden" in said(capsys, "reveal", public / "socket", code=2)
+        file.write_text("1:\nfive stars\n")
+        handing_in = "submit", public / "socket", "B", file
+        assert "line 2: 'five stars'" in said(capsys, *handing_in, code=2)
+        said(capsys, "merge", master, "AB", "A", "B")
+        assert "AB" in said(capsys, "board", public / "socket")
+        assert "won" in said(capsys, "reveal", master, "--close")
+        assert "won" in said(capsys, "reveal", public / "socket")
+    finally:
+        server.kill()
+        server.wait()
+    for words in (["board", tmp_path / "nothing"], ["submit", master, "A", tmp_path / "nothing"],
+                  ["join", master, "C", "--user", "nobody at all"],
+                  ["open", tmp_path / "m", tmp_path / "h", "--ends", "soon"],
+                  ["open", tmp_path / "m", tmp_path / "h", "--hours", -1],
+                  ["serve", tmp_path / "nothing", public / "other"]):
+        said(capsys, *words, code=2)
+    assert not (tmp_path / "m").exists()
+
+
+def test_two_openings_deal_differently(tmp_path, capsys):
+    for name in ("a", "b"):
+        said(capsys, "open", tmp_path / name, tmp_path / f"{name}-out")
+    a, b = ((tmp_path / f"{name}-out" / "probe.txt").read_bytes() for name in "ab")
+    assert a != b
