@@ -1,9 +1,13 @@
 """Fixtures: a small world with a planted truth, and folders of data that hold nothing yet."""
 
+import os
 import sys
+import tempfile
+from pathlib import Path
 
 import pytest
 import strict
+from prize import Game
 from worlds import planted_world
 
 from rslib.sources import download
@@ -39,3 +43,17 @@ def cupy(monkeypatch):
     module = strict.pretend_cupy()
     monkeypatch.setitem(sys.modules, "cupy", module)
     return module
+
+
+@pytest.fixture
+def game(tmp_path):
+    """A contest that has just been opened."""
+    return Game(tmp_path)
+
+
+@pytest.fixture
+def public():
+    """A folder that every OS user may enter: sockets and hand-outs stand here."""
+    with tempfile.TemporaryDirectory(prefix="contest-") as folder:
+        os.chmod(folder, 0o755)
+        yield Path(folder)
