@@ -233,6 +233,31 @@ def test_two_processes_submitting_at_once_lose_nothing(game):
     assert {row["quiz"] for row in game.restart().board()} == {0.5, 0.6}
 
 
+def test_a_class_of_thirty_at_once_through_the_socket(public):
+    game, files = Game(public, teams_per_user=30), {}
+    server = start_server(public / "master", public / "socket")
+
+    def take_part(number):
+        client = Client(public / "socket")
+        client.join(f"team {number}")
+        receipts.append(client.submit(f"team {number}", files[number]))
+    receipts, students = [], []
+    try:
+        for number in range(30):
+            files[number] = game.guess(0.1 + number / 100)
+            students.append(threading.Thread(target=take_part, args=(number,)))
+        for student in students:
+            student.start()
+        for student in students:
+            student.join()
+    finally:
+        server.kill()
+        server.wait()
+    assert {row["team"]: row["quiz"] for row in game.restart().board()} == {
+        f"team {number}": round(0.1 + number / 100, 4) for number in range(30)}
+    assert len(receipts) == 30
+
+
 def submit_for_ever(game, report):
     """Submit once a simulated day and report each receipt, until killed."""
     master = game.restart()
