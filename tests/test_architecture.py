@@ -20,7 +20,7 @@ BELOW = {       # what each part may import
     "models": {"backend", "ratings", "kernels"},
     "plots": {"backend", "ratings", "splits", "metrics"},
     "runs": {"backend", "ratings", "splits", "metrics", "sources", "kernels", "models", "plots"},
-    "contest": {"backend", "ratings", "splits", "metrics", "sources"},
+    "contest": {"backend", "ratings", "metrics"},
     "__main__": {"runs", "sources", "plots", "contest", "models", "splits"},
 }
 FILES = sorted(PACKAGE.rglob("*.py"))

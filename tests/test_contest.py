@@ -174,6 +174,21 @@ def test_equal_at_the_published_precision_the_earlier_wins(game):
         ("pragmatic", 0.6), ("ensemble", 0.6)]
 
 
+def test_a_hair_better_does_not_make_a_score_later(game):
+    master, clock = game.master, game.clock
+    for team in ("first", "second"):
+        master.join(team)
+    master.submit("first", game.guess(0.60004))
+    clock.advance(minutes=20)
+    master.submit("second", game.guess(0.60002))
+    clock.advance(days=1)
+    master.submit("first", game.guess(0.59998))         # 0.6000 again, so its time stays
+    master.close()
+    for rows in (master.board(), master.reveal()):
+        assert [row["team"] for row in rows] == ["first", "second"]
+        assert rows[0]["time"] < rows[1]["time"]
+
+
 def test_an_end_that_was_set_beforehand_and_no_prize(tmp_path):
     ends = datetime(2009, 7, 1, tzinfo=UTC)
     game = Game(tmp_path, ends=ends, improvement=99)
