@@ -125,4 +125,4 @@ def test_the_recorded_figures_name_no_place():
     text = (rslib.HOME / "reports" / "recorded" / "speed.json").read_text()
     content = json.loads(text)
     assert "/" not in "".join(content["machine"]["versions"]) and str(rslib.HOME) not in text
-    assert len(bars(content["results"])) == 33
+    assert len(bars(content["results"])) == 37
