@@ -142,6 +142,12 @@ def rows_of(indptr):
     return xp.searchsorted(indptr, xp.arange(int(indptr[-1])), side="right") - 1
 
 
+def starts_of(counts):
+    """Return where groups of these sizes begin and the last ends: [2, 0, 1] gives [0, 2, 2, 3]."""
+    xp = array_module(counts)
+    return xp.concatenate([xp.zeros(1, xp.int64), xp.cumsum(counts)])
+
+
 def _position(n):
     """The smallest integer type that can count ``n`` positions."""
     return np.int32 if n < 2**31 - 1 else np.int64

@@ -2,9 +2,9 @@
 
 import numpy as np
 
-from rslib.backend import array_module, rows_of
+from rslib.backend import array_module, rows_of, starts_of
 from rslib.models.base import Model
-from rslib.models.session_sums import SessionSums, starts_of
+from rslib.models.session_sums import SessionSums
 
 ENTRIES = 1 << 22       # faded weights laid out at a time when pairs are predicted
 

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from rslib.backend import array_module, rows_of
+from rslib.backend import array_module, rows_of, starts_of
 from rslib.kernels import feature_sgd_epoch, feature_sums, predict_pairs, ridge_rows, rules
 from rslib.kernels.features import Features
 from rslib.models.base import Model
@@ -30,8 +30,7 @@ def implicit_features(ratings, seen, first=0):
     users, items = pairs // ratings.n_items, pairs % ratings.n_items
     lengths = xp.bincount(users, minlength=ratings.n_users)
     weights = (lengths[users] ** -0.5).astype(xp.float32)
-    indptr = xp.concatenate([xp.zeros(1, xp.int64), xp.cumsum(lengths)])
-    return Features(indptr, (first + items).astype(xp.int32), weights)
+    return Features(starts_of(lengths), (first + items).astype(xp.int32), weights)
 
 
 def joined(*parts):
@@ -41,6 +40,14 @@ def joined(*parts):
     ids, weights = (xp.concatenate(column)[order] for column in
                     ([part.ids for part in parts], [part.weights for part in parts]))
     return Features(sum(part.indptr for part in parts), ids, weights)
+
+
+def implicit_and_own(ratings, seen):
+    """Return N(u), items first, and then the user's own feature with weight one."""
+    xp, n_users = array_module(ratings.users), ratings.n_users
+    own = Features(xp.arange(n_users + 1), xp.arange(n_users, dtype=xp.int32) + ratings.n_items,
+                   xp.ones(n_users, xp.float32))
+    return joined(implicit_features(ratings, seen), own)
 
 
 class Beside(NamedTuple):

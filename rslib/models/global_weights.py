@@ -15,6 +15,21 @@ from rslib.ratings import Pairs, Ratings
 BUDGET = 4_000_000_000      # bytes that both matrices of weights may take
 
 
+def require_room(model, n_items, instead):
+    """Raise unless two matrices of weights between so many items fit the budget."""
+    if 8 * n_items ** 2 > BUDGET:
+        raise ValueError(f"{model} needs {8e-9 * n_items ** 2:.0f} GB for the weights of {n_items} "
+                         f"items: keep those rated most, or take {instead}")
+
+
+def squared_weights(ratings, indptr, ids, table):
+    """Return the sum over ratings of the squared weights that speak for each."""
+    xp = array_module(ratings.values)
+    sums, _ = weighted_sums(ratings.users, ratings.items, indptr, ids,
+                            xp.ones(len(ids), table.dtype), table ** 2)
+    return float(sums.sum(dtype=xp.float64))
+
+
 def neighbourhood_steps(rated, deviations, seen):
     """Return the arrays that the rule `neighbourhood` takes after its four numbers.
 
@@ -141,10 +156,7 @@ class GlobalWeights(Model):
     def _start(self, train, seen):
         """Biases of the baseline, weights at zero; returns the arrays of the rule."""
         xp, shape = array_module(train.values), (train.n_items, train.n_items)
-        if 8 * train.n_items ** 2 > BUDGET:
-            raise ValueError(f"GlobalWeights needs {8e-9 * train.n_items ** 2:.0f} GB for the "
-                             f"weights of {train.n_items} items: keep those rated most, or take "
-                             "ItemWeights")
+        require_room("GlobalWeights", train.n_items, "ItemWeights")
         baseline = baseline_of(self).fit(train)
         self.global_mean_ = baseline.global_mean_
         self.baseline_item_bias_ = baseline.item_bias_
@@ -172,14 +184,9 @@ class GlobalWeights(Model):
 
     def penalty(self, ratings: Ratings) -> float:
         """Return the part of J that charges the weights which speak for ``ratings``."""
-        xp, squares = array_module(ratings.values), 0.0
-        for indptr, ids, table in (
-                (self.rated_indptr_, self.rated_ids_, self.weights_),
-                (self.seen_indptr_, self.seen_ids_, self.implicit_weights_)):
-            sums, _ = weighted_sums(ratings.users, ratings.items, indptr, ids,
-                                    xp.ones(len(ids), table.dtype), table ** 2)
-            squares += float(sums.sum(dtype=xp.float64))
-        return self.reg * squares
+        return self.reg * sum(squared_weights(ratings, *part) for part in (
+            (self.rated_indptr_, self.rated_ids_, self.weights_),
+            (self.seen_indptr_, self.seen_ids_, self.implicit_weights_)))
 
     def predict(self, pairs: Pairs):
         """Return the prediction of each pair, in stars, not clipped."""

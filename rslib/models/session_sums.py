@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from rslib.backend import array_module
-from rslib.kernels import session_sgd_epoch
+from rslib.backend import array_module, starts_of
+from rslib.kernels import predict_pairs, session_sgd_epoch
 from rslib.kernels.features import Features
 from rslib.kernels.sessions import Visits
 from rslib.models.sessions import days_of, keys_of
@@ -168,6 +168,13 @@ class SessionSums(TemporalBaseline):
         _, first, moment = xp.unique(keys, return_index=True, return_inverse=True)
         return pairs.users[first], type(when)(*(column[first] for column in when)), moment
 
+    def _match(self, pairs):
+        """Return the product of the factors of each pair on its day, in stars."""
+        xp, (users, when, moments) = array_module(pairs.users), self._moments(pairs)
+        return predict_pairs(moments, pairs.items, 0.0, xp.zeros(len(users), np.float32),
+                             xp.zeros(self.n_items_, np.float32), self._factors(users, when),
+                             self.item_factors_)
+
 
 def _joined(xp, parts):
     """Lay the parameters of users out in a line, and those of items in columns."""
@@ -175,9 +182,3 @@ def _joined(xp, parts):
                             ("user_bias_", "drift_", "day_bias_")]),
             xp.concatenate([parts["item_bias_"][:, None], parts["item_bins_"],
                             parts["item_frequencies_"]], axis=1))
-
-
-def starts_of(counts):
-    """Return where groups of these sizes begin and the last one ends."""
-    xp = array_module(counts)
-    return xp.concatenate([xp.zeros(1, xp.int64), xp.cumsum(counts)])

@@ -4,8 +4,7 @@ from dataclasses import dataclass
 
 from rslib.backend import array_module
 from rslib.kernels import feature_sums
-from rslib.kernels.features import Features
-from rslib.models.feature_sums import FeatureSums, implicit_features, joined
+from rslib.models.feature_sums import FeatureSums, implicit_and_own, implicit_features
 from rslib.ratings import Ratings
 
 
@@ -88,10 +87,7 @@ class SVDpp(FeatureSums):
 
     def _features_of(self, ratings, seen):
         """N(u), and the user's own factors with weight one."""
-        xp, n_users = array_module(ratings.users), ratings.n_users
-        own = Features(xp.arange(n_users + 1), xp.arange(n_users, dtype=xp.int32) + ratings.n_items,
-                       xp.ones(n_users, xp.float32))
-        return joined(implicit_features(ratings, seen), own)
+        return implicit_and_own(ratings, seen)
 
     def fold_in(self, ratings: Ratings) -> "SVDpp":
         """Return the model for the users of ``ratings``, new to it, with the items as they are.

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from rslib.backend import array_module
-from rslib.kernels import feature_sums, predict_pairs
+from rslib.kernels import feature_sums
 from rslib.kernels.features import Features
 from rslib.models.fading import Fading
 from rslib.models.temporal_baseline import TemporalBaseline
@@ -111,11 +111,11 @@ class TemporalAsymmetricSVD(Fading):
         return super()._parts(train, rng, item_factors=self.item_factors_,
                               faded=self.rated_factors_.reshape(2 * n_items, -1), **tables)
 
-    def _factors(self, users, days):
+    def _factors(self, users, when):
         """Return what these users have rated, faded to these days, (n, n_factors)."""
         xp = array_module(users)
         factors = xp.zeros((len(users), self.n_factors), xp.float32)
-        for part, indptr, ids, x, d in self._faded(users, days):
+        for part, indptr, ids, x, d in self._faded(users, when.days):
             for weights, table in ((x, self.rated_factors_[0]), (d, self.rated_factors_[1])):
                 factors[part] += feature_sums(Features(indptr, ids, weights), table)
         return factors
@@ -123,11 +123,7 @@ class TemporalAsymmetricSVD(Fading):
     def predict(self, pairs: Pairs):
         """Return the prediction of each pair on its day, in stars, not clipped."""
         self._check(pairs)
-        xp, (users, when, moments) = array_module(pairs.users), self._moments(pairs)
-        return self._biases(pairs) + predict_pairs(
-            moments, pairs.items, 0.0, xp.zeros(len(users), np.float32),
-            xp.zeros(self.n_items_, np.float32), self._factors(users, when.days),
-            self.item_factors_)
+        return self._biases(pairs) + self._match(pairs)
 
     def objective(self, ratings: Ratings) -> float:
         """Return J of the docstring on ``ratings``, in stars squared."""

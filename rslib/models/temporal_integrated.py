@@ -70,7 +70,3 @@ class TemporalIntegrated(TimeSVDpp, TemporalWeights):
     def fold_in(self, ratings: Ratings):
         """Raise: see `Model.fold_in`."""
         return TemporalWeights.fold_in(self, ratings)
-
-    def objective(self, ratings: Ratings, *, seen: Pairs | None = None) -> float:
-        """Return J of the docstring on ``ratings``, in stars squared."""
-        return super().objective(ratings, seen=seen)

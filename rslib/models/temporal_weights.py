@@ -7,7 +7,7 @@ import numpy as np
 from rslib.backend import array_module
 from rslib.kernels import weighted_sums
 from rslib.models.fading import Fading
-from rslib.models.global_weights import BUDGET
+from rslib.models.global_weights import require_room, squared_weights
 from rslib.models.temporal_baseline import TemporalBaseline
 from rslib.ratings import Pairs, Ratings
 
@@ -99,10 +99,7 @@ class TemporalWeights(Fading):
 
     def _parts(self, train, rng, **tables):
         xp, shape = array_module(train.values), (train.n_items, train.n_items)
-        if 8 * train.n_items ** 2 > BUDGET:
-            raise ValueError(f"{type(self).__name__} needs {8e-9 * train.n_items ** 2:.0f} GB for "
-                             f"the weights of {train.n_items} items: keep those rated most, or "
-                             "take TemporalAsymmetricSVD")
+        require_room(type(self).__name__, train.n_items, "TemporalAsymmetricSVD")
         self.weights_ = xp.zeros(shape, xp.float32)
         self.implicit_weights_ = xp.zeros(shape, xp.float32)
         return super()._parts(train, rng, weights=self.weights_, implicit=self.implicit_weights_,
@@ -135,12 +132,9 @@ class TemporalWeights(Fading):
     def _penalty(self, ratings):
         """Return what J charges the weights that speak for ``ratings``, and the rates."""
         _, (_, reg), _ = self._rates(1.0)
-        xp, squares = array_module(ratings.values), 0.0
-        for table in (self.weights_, self.implicit_weights_):
-            sums, _ = weighted_sums(ratings.users, ratings.items, self.rated_indptr_,
-                                    self.rated_ids_, xp.ones(len(self.rated_ids_), xp.float32),
-                                    table ** 2)
-            squares += float(sums.sum(dtype=xp.float64))
+        xp = array_module(ratings.values)
+        squares = sum(squared_weights(ratings, self.rated_indptr_, self.rated_ids_, table)
+                      for table in (self.weights_, self.implicit_weights_))
         rated = xp.diff(self.rated_indptr_) > 0
         away = ((self.log_rates_ - np.log(self.rate)) ** 2)[rated].sum(dtype=xp.float64)
         return reg * squares + self.reg_rate * float(away)

@@ -5,9 +5,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from rslib.backend import array_module
-from rslib.kernels import feature_sums, predict_pairs, ridge_rows
-from rslib.kernels.features import Features
-from rslib.models.feature_sums import implicit_features, joined
+from rslib.kernels import feature_sums, ridge_rows
+from rslib.models.feature_sums import implicit_and_own, implicit_features
 from rslib.models.session_sums import SessionSums
 from rslib.models.temporal_baseline import TemporalBaseline
 from rslib.ratings import Pairs, Ratings
@@ -100,10 +99,7 @@ class TimeSVDpp(SessionSums):
 
     def _features_of(self, ratings, seen):
         """N(u), and the user's own factors with weight one."""
-        xp, n_users = array_module(ratings.users), ratings.n_users
-        own = Features(xp.arange(n_users + 1), xp.arange(n_users, dtype=xp.int32) + ratings.n_items,
-                       xp.ones(n_users, xp.float32))
-        return joined(implicit_features(ratings, seen), own)
+        return implicit_and_own(ratings, seen)
 
     def _parts(self, train, rng, **tables):
         """Factors of items and users small and random, those that depend on the day zero."""
@@ -143,13 +139,6 @@ class TimeSVDpp(SessionSums):
         """Return the prediction of each pair on its day, in stars, not clipped."""
         self._check(pairs)
         return self._biases(pairs) + self._match(pairs)
-
-    def _match(self, pairs):
-        """Return the product of the factors of each pair on its day, in stars."""
-        xp, (users, when, moments) = array_module(pairs.users), self._moments(pairs)
-        return predict_pairs(moments, pairs.items, 0.0, xp.zeros(len(users), np.float32),
-                             xp.zeros(self.n_items_, np.float32), self._factors(users, when),
-                             self.item_factors_)
 
     def fold_in(self, ratings: Ratings) -> "TimeSVDpp":
         """Return the model for the users of ``ratings``, new to it, with the items as they are.
