@@ -3,10 +3,12 @@
 import numpy as np
 import pytest
 from matplotlib.figure import Figure
+from matplotlib.text import Text
 from toy import Shifted, toy
 
 from rslib import plots, runs, splits
 from rslib.metrics import rmse
+from rslib.runs import rungs, table
 from rslib.runs.page import update_readme
 
 
@@ -83,6 +85,55 @@ def test_a_second_data_set_is_compared_with_its_own_rungs():
     assert "other" in runs.columns([row], "other").values()
 
 
+def test_improvement_is_per_cent_of_the_rung_that_stands_for_cinematch():
+    assert table.improvement(0.9, 1.2) == pytest.approx(25)
+    assert table.improvement(0.8563, 0.9514) == pytest.approx(9.9958, abs=1e-4)
+    assert table.improvement(None, 1.0) is None and table.improvement(1.0, None) is None
+    split = splits.netflix(toy())
+    for rung, shift in (("global-mean", 2.0), (rungs.STAND_IN, 1.0), ("mf-sgd", 0.0)):
+        runs.record(rung, Shifted(shift), split)
+    below, zero, above = rows = runs.ladder_rows("toy")
+    assert below["improvement"] < 0 and zero["improvement"] == 0
+    assert above["improvement"] == pytest.approx(
+        (zero["held_out"] - above["held_out"]) / zero["held_out"] * 100)
+    assert zero["published_improvement"] == pytest.approx(100 * (0.9514 - 0.9799) / 0.9514)
+    assert table.marks(rows) == {0: zero["held_out"], 10: pytest.approx(0.9 * zero["held_out"])}
+
+
+def test_without_the_stand_in_there_is_no_improvement():
+    for name, rung in (("toy", "mf-sgd"), ("other", rungs.STAND_IN), ("other", "mf-sgd")):
+        runs.record(rung, Shifted(), splits.netflix(toy(name)))
+    rows = runs.ladder_rows("toy", "other")
+    assert rows[0]["improvement"] is None and rows[0]["second_improvement"] == 0
+    assert table.marks(rows) == {} and "improvement" not in runs.columns(rows, "other")
+    assert "second_improvement" in runs.columns(rows, "other")
+    lecture = table.lecture_rows(rows)
+    assert "improvement" not in table.lecture_columns(lecture, "toy")
+    figure = Figure(layout="constrained")
+    ax = plots.ladder(figure.subplots(), rows, runs.REFERENCES, table.marks(rows))
+    figure.canvas.draw()
+    assert not any("our" in text.get_text() for text in ax.texts)
+
+
+def test_the_ladder_of_the_lecture_is_that_of_the_slides():
+    runs.record("item-mean", Shifted(), splits.netflix(toy()))
+    rows = table.lecture_rows(runs.ladder_rows("toy"))
+    assert [row["published"] for row in rows] == [
+        1.1296, 1.0651, 1.0533, 0.9514, 0.94, 0.91, 0.90, 0.89, 0.876, 0.8563]
+    assert [round(row["published_improvement"], 2) for row in rows] == [
+        -18.73, -11.95, -10.71, 0, 1.2, 4.35, 5.4, 6.45, 7.93, 10.0]
+    assert rows[3]["rung"] == rungs.STAND_IN and rows[-1]["rung"] == "blend"
+    assert [row["rung"] for row in rows if row["held_out"] is not None] == ["item-mean"]
+    order = list(rungs.RUNGS)
+    assert sorted(rungs.LECTURE, key=order.index) == list(rungs.LECTURE)
+
+
+def test_the_parts_of_the_story_follow_one_another():
+    parts = [rung.part for rung in rungs.RUNGS.values()]
+    begins = [part for part, before in zip(parts, [None, *parts], strict=False) if part != before]
+    assert len(begins) == len(set(begins)) == 5
+
+
 def test_table_formats_by_type():
     table = plots.Table([{"a": 0.12345, "b": 12345, "c": None}, {"a": None, "b": 1, "c": "x|y"}])
     assert repr(table).splitlines()[1:] == ["0.1235  12,345  –", "     –       1  x|y"]
@@ -91,15 +142,46 @@ def test_table_formats_by_type():
     assert '<td style="text-align:right">12,345</td>' in table._repr_html_()
 
 
-def test_labels_of_a_long_ladder_do_not_overlap():
-    rows = [{"label": f"Model number {i}", "published": 0.9, "held_out": 1 - i / 100,
-             "half_width": 0.02} for i in range(20)]
-    figure = Figure(figsize=(8.5, 1.3 + 0.35 * len(rows)), layout="constrained")
-    ax = plots.ladder(figure.subplots(), rows, runs.REFERENCES)
-    figure.canvas.draw()
-    texts = [*ax.get_yticklabels(), *ax.texts, ax.title]
-    boxes = [text.get_window_extent() for text in texts]
-    assert not any(a.overlaps(b) for i, a in enumerate(boxes) for b in boxes[:i])
+def ladder_texts(rows, marks=None):
+    """Texts of the picture as drawn, and whether they lie in it and apart from each other."""
+    figure = Figure(figsize=(8.5, 1.6 + 0.3 * len(rows)), layout="constrained")
+    plots.ladder(figure.subplots(), rows, runs.REFERENCES, marks)
+    figure.draw_without_rendering()
+    shown = [text for text in figure.findobj(Text) if text.get_text() and text.get_visible()]
+    boxes = [text.get_window_extent() for text in shown]
+    inside = all(figure.bbox.x0 <= box.x0 and box.x1 <= figure.bbox.x1 for box in boxes)
+    apart = not any(a.overlaps(b) for i, a in enumerate(boxes) for b in boxes[:i])
+    return [text.get_text() for text in shown], inside and apart
+
+
+def ladder_of(n_rungs, **changes):
+    return [{"label": f"Model number {i}", "part": f"Part {i // 6}", "in_lecture": i % 3 == 0,
+             "published": 0.9, "held_out": 1 - i / 100, "improvement": i - 2.0,
+             "half_width": 0.02, **changes} for i in range(n_rungs)]
+
+
+@pytest.mark.parametrize("n_rungs", [1, 2, 29])
+def test_labels_of_a_ladder_do_not_overlap(n_rungs):
+    texts, tidy = ladder_texts(ladder_of(n_rungs), {0.0: 0.98, 10.0: 0.882})
+    assert tidy and {"Part 0", "our 10 %: 0.8820", "Cinematch 0.9514"} <= set(texts)
+
+
+@pytest.mark.parametrize("n_rungs, words", [
+    (5, "10 % is not reached: Model number 4 comes nearest, at 2.0 %"),
+    (20, "10 % is reached: Model number 19 stands at 17.0 %")])
+def test_the_picture_says_whether_ten_per_cent_is_reached(n_rungs, words):
+    assert words in ladder_texts(ladder_of(n_rungs), {0.0: 0.98, 10.0: 0.882})[0]
+
+
+@pytest.mark.parametrize("unknown", [None, np.nan])
+def test_a_picture_without_published_errors(unknown):
+    texts, tidy = ladder_texts(ladder_of(3, published=unknown))
+    assert tidy and not any("Netflix" in text for text in texts)
+
+
+def test_errors_of_another_scale_stand_alone():
+    texts, tidy = ladder_texts(ladder_of(3, held_out=22.5), {0.0: 25.0, 10.0: 22.5})
+    assert tidy and not any("Netflix" in text or "Cinematch" in text for text in texts)
 
 
 def test_readme_markers_hold_the_table_of_their_own_data_set(tmp_path):
@@ -112,5 +194,11 @@ def test_readme_markers_hold_the_table_of_their_own_data_set(tmp_path):
     stamp = path.stat().st_mtime_ns
     update_readme(path, "a", "new \\1")
     assert path.stat().st_mtime_ns == stamp
+    update_readme(path, "a", "figures", "lecture")
+    assert path.stat().st_mtime_ns == stamp
+    path.write_text("<!-- lecture:a -->\n<!-- /lecture -->\n" + path.read_text())
+    update_readme(path, "a", "figures", "lecture")
+    assert path.read_text().startswith("<!-- lecture:a -->\n\nfigures\n\n<!-- /lecture -->\n"
+                                       "<!-- ladder:a -->\n\nnew \\1\n")
     update_readme(tmp_path / "none.md", "a", "new")
     assert not (tmp_path / "none.md").exists()

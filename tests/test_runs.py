@@ -249,7 +249,8 @@ def home(tmp_path, monkeypatch):
     write_notebook(tmp_path / "notebooks" / "90_ladder.ipynb",
                    'DATASET = "toy"\nSECOND = "none"', "(DATASET, SECOND)")
     (tmp_path / "README.md").write_text(
-        "before\n<!-- ladder:toy -->\nold\n<!-- /ladder -->\nafter\n")
+        "before\n<!-- ladder:toy -->\nold\n<!-- /ladder -->\n"
+        "<!-- lecture:toy -->\nold\n<!-- /lecture -->\nafter\n")
     monkeypatch.setattr(ladder_module, "load", lambda name: toy(name))
     return tmp_path
 
@@ -263,10 +264,12 @@ def test_the_ladder_ends_in_a_page_that_needs_nothing_else(home):
         assert f'href="notebooks/{link}"' in page and (ladder.folder / "notebooks" / link).is_file()
     rows = json.loads((ladder.folder / "ladder.json").read_text())["rows"]
     assert rows[1]["step"]["high"] < 0 and rows[1]["resolved"] == "yes"
+    assert "The ladder of the lecture" in page and "minutes" in page and ladder.seconds > 0
     assert 'href="toy/index.html"' in (home / "reports" / "ladder" / "index.html").read_text()
     readme = (home / "README.md").read_text()
     assert readme.startswith("before\n") and readme.endswith("\nafter\n") and "old" not in readme
     assert "| Biased factors, ALS |" in readme and "Fit (s)" not in readme
+    assert "| Grand Prize | 0.8563 | 10.00 | Blend |" in readme
 
 
 def test_a_failing_notebook_leaves_the_results_of_the_others(home):

@@ -2,6 +2,7 @@
 
 import json
 import math
+import time
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,7 +24,8 @@ class Ladder:
     """What a run of the ladder found.
 
     ``rows`` come from `ladder_rows`, ``facts`` describe the data set, ``failures`` maps the name
-    of each task that failed to the reason, ``folder`` holds the page.
+    of each task that failed to the reason, ``folder`` holds the page, and ``seconds`` is the time
+    from the first notebook to the last.
     """
 
     dataset: str
@@ -32,6 +34,7 @@ class Ladder:
     rows: list
     failures: dict
     folder: Path
+    seconds: float
 
 
 def facts(ratings):
@@ -126,6 +129,7 @@ def run_ladder(dataset="ml-latest-small", second=None, *, jobs=2, home=HOME):
     for notebook in notebooks:
         check(notebook, {"DATASET": name})
     folder = home / "reports" / "ladder" / name
+    start = time.perf_counter()
     failures = _failures(run_many(_tasks(notebooks, arguments, folder), jobs=jobs, title="ladder"))
 
     other = others[0] if others else None
@@ -134,6 +138,7 @@ def run_ladder(dataset="ml-latest-small", second=None, *, jobs=2, home=HOME):
               folder / "notebooks" / "90_ladder.ipynb")
     failures |= _failures(run_many({"90_ladder": report}, title="report"))
     result = Ladder(name, other, facts(worlds[dataset]),
-                    ladder_rows(name, other, root=runs_root()), failures, folder)
+                    ladder_rows(name, other, root=runs_root()), failures, folder,
+                    time.perf_counter() - start)
     write_page(result, home)
     return result
