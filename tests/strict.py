@@ -27,7 +27,7 @@ FUNCTIONS = {
 LINALG = {"cholesky", "solve"}
 NUMBERS = {"bool_", "float32", "float64", "int32", "int64"}
 METHODS = {"all": set(), "any": {"axis"}, "argmax": {"axis"}, "astype": {"dtype", "copy"},
-           "clip": set(), "copy": set(), "max": {"axis"}, "mean": {"axis", "dtype"},
+           "clip": set(), "copy": set(), "max": {"axis", "keepdims"}, "mean": {"axis", "dtype"},
            "min": {"axis", "keepdims"}, "ravel": set(), "reshape": set(),
            "sum": {"axis", "dtype", "keepdims"}, "swapaxes": set()}
 ATTRIBUTES = {"dtype", "ndim", "shape", "size"}

@@ -11,6 +11,7 @@ from rslib.metrics import rmse
 from rslib.models import (
     MODELS,
     NSVD,
+    RBM,
     AsymmetricSVD,
     Baseline,
     BiasedMF,
@@ -52,10 +53,15 @@ VARIANTS = [Mean("global"), Mean("user"), Mean("item"),
             TemporalBaseline(calendar_days=0, item_bin_days=0, drift="spline", frequency=False),
             TimeSVDpp(n_factors=4, reg=0.02, n_epochs=60, day_weight=0),
             TemporalWeights(n_epochs=10), TemporalAsymmetricSVD(n_factors=4, n_epochs=20),
-            TemporalIntegrated(n_factors=4, reg=0.02, n_epochs=30)]
+            TemporalIntegrated(n_factors=4, reg=0.02, n_epochs=30),
+            RBM(n_hidden=20, n_epochs=10),
+            RBM(n_hidden=20, n_epochs=10, visible="items", case_bias=False),
+            RBM(n_hidden=20, n_epochs=10, conditional=True, session_bias=True, sampled=True),
+            RBM(n_hidden=20, n_epochs=10, rank=5, n_steps=3),
+            RBM(n_hidden=20, n_epochs=10, hidden="gaussian", learning_rate=1e-4)]
 each_model = pytest.mark.parametrize(
     "model", VARIANTS, ids=[f"{at}-{type(model).__name__}" for at, model in enumerate(VARIANTS)])
-IDS_MATTER = (BiasedMF, FeatureSums, MatrixFactorisation)    # the draws at the start follow the ids
+IDS_MATTER = (BiasedMF, FeatureSums, MatrixFactorisation, RBM)  # draws at the start follow ids
 VISITS_RATINGS = (FeatureSums, GlobalWeights, SessionSums)      # SGD without a field that says so
 CANNOT_FOLD_IN = (TemporalWeights, TemporalAsymmetricSVD)    # and what inherits from them
 
@@ -66,6 +72,7 @@ def is_sgd(model):
 
 def cannot_fold_in(model):
     by_user = isinstance(model, Neighbours) and model.by == "user"
+    by_user |= isinstance(model, RBM) and model.visible == "users"
     return by_user or isinstance(model, CANNOT_FOLD_IN)
 
 

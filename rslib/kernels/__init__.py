@@ -23,6 +23,8 @@ function                      does                                          devi
 ``feature_sgd_epoch``         the same where users are sums of features     both (compiled)
 ``feature_sums``              those sums                                    both
 ``session_sgd_epoch``         the same where users change from day to day   both (compiled)
+``contrastive_divergence``    gradient of CD-T for a minibatch of cases     CPU compiled, GPU
+``level_probabilities``       of a rating, given the hidden units           both
 ============================  ============================================  ==================
 
 The update rules of ``sgd_epoch`` are plain functions of one rating in `rslib.kernels.rules`,
@@ -30,6 +32,7 @@ written once: a driver says how lanes share the factors and how their sums are r
 """
 
 from rslib.kernels.conjugate import ridge_rows_cg, ridge_rows_cg_batched, ridge_rows_cg_slow
+from rslib.kernels.contrastive import contrastive_divergence, level_probabilities
 from rslib.kernels.features import feature_sgd_epoch, feature_sgd_epoch_slow, feature_sums
 from rslib.kernels.filled import (
     filled_products,
@@ -46,11 +49,35 @@ from rslib.kernels.sgd import deal_blocks, sgd_epoch, sgd_epoch_slow
 from rslib.kernels.similarity import co_ratings, co_ratings_slow, similarity_blocks
 from rslib.kernels.top_k import top_k_products
 
-__all__ = ["co_ratings", "co_ratings_slow", "deal_blocks", "feature_sgd_epoch",
-           "feature_sgd_epoch_slow", "feature_sums", "filled_products", "filled_products_slow",
-           "neighbour_deviations", "neighbour_deviations_slow", "predict_pairs", "product_svd",
-           "ridge_rows", "ridge_rows_batched", "ridge_rows_cg", "ridge_rows_cg_batched",
-           "ridge_rows_cg_slow", "ridge_rows_slow", "session_sgd_epoch",
-           "session_sgd_epoch_slow", "sgd_epoch", "sgd_epoch_slow", "similar_items",
-           "similarity_blocks", "top_k_products", "truncated_svd", "weighted_sums",
-           "weighted_sums_slow"]
+__all__ = [
+    "co_ratings",
+    "co_ratings_slow",
+    "contrastive_divergence",
+    "deal_blocks",
+    "feature_sgd_epoch",
+    "feature_sgd_epoch_slow",
+    "feature_sums",
+    "filled_products",
+    "filled_products_slow",
+    "level_probabilities",
+    "neighbour_deviations",
+    "neighbour_deviations_slow",
+    "predict_pairs",
+    "product_svd",
+    "ridge_rows",
+    "ridge_rows_batched",
+    "ridge_rows_cg",
+    "ridge_rows_cg_batched",
+    "ridge_rows_cg_slow",
+    "ridge_rows_slow",
+    "session_sgd_epoch",
+    "session_sgd_epoch_slow",
+    "sgd_epoch",
+    "sgd_epoch_slow",
+    "similar_items",
+    "similarity_blocks",
+    "top_k_products",
+    "truncated_svd",
+    "weighted_sums",
+    "weighted_sums_slow",
+]
