@@ -14,7 +14,7 @@ from rslib.kernels.contrastive_cpu import visit_cases
 
 DENSE_BYTES = 1 << 30   # what the dense expressions may hold at a time
 BLOCK = 1 << 22         # weights gathered at a time for predictions
-_DENSE_COPIES = 6       # arrays of cases x visible units x levels alive at once
+_DENSE_COPIES = 8       # arrays of cases x visible units x levels alive at once
 
 
 class Cases(NamedTuple):
