@@ -202,3 +202,48 @@ def test_readme_markers_hold_the_table_of_their_own_data_set(tmp_path):
                                        "<!-- ladder:a -->\n\nnew \\1\n")
     update_readme(tmp_path / "none.md", "a", "new")
     assert not (tmp_path / "none.md").exists()
+
+
+def test_predictions_of_a_blend_are_kept_as_a_model_s_are():
+    split = splits.netflix(toy())
+    by_model = runs.record("item-mean", Shifted(0.25), split)
+    probe = np.full(len(split.probe), float(split.train.values.mean()) + 0.25)
+    level = float(split.final.values.mean()) + 0.25
+    held_out = np.full(len(split.quiz) + len(split.test), level)
+    record = runs.record_predictions(
+        "user-mean", split, probe=probe, held_out=held_out, model="Shifted",
+        params={"shift": 0.25}, n_parameters=1, fit_seconds=2.0)
+    assert record.fit_seconds == 2 and runs.read("toy")[0] == record
+    for score in ("probe_rmse", "quiz_rmse", "test_rmse", "held_out_rmse"):
+        assert getattr(record, score) == pytest.approx(getattr(by_model, score), rel=1e-9)
+    assert np.array_equal(record.held_out.predictions, by_model.held_out.predictions)
+
+
+def test_predictions_are_clipped_for_probe_too():
+    split = splits.netflix(toy())
+    n = len(split.quiz) + len(split.test)
+    high = runs.record_predictions(
+        "user-mean", split, probe=np.full(len(split.probe), 9.0), held_out=np.full(n, 9.0),
+        model="High", params={}, n_parameters=0, fit_seconds=0.0)
+    fives = np.full(len(split.probe), 5.0)
+    assert high.probe_rmse == pytest.approx(rmse(fives, split.probe.values))
+    assert np.all(high.held_out.predictions == 5)
+
+
+@pytest.mark.parametrize("part, broken, said", [
+    ("probe", lambda right: right[1:], "probe: predictions of shape"),
+    ("held_out", lambda right: right[:, None], "held_out: predictions of shape"),
+    ("held_out", lambda right: np.where(np.arange(len(right)) == 3, np.nan, right),
+     "held_out: the prediction of row 3 is nan")])
+def test_predictions_that_do_not_fit_are_refused_and_nothing_is_kept(root, part, broken, said):
+    split = splits.netflix(toy())
+    given = {"probe": np.full(len(split.probe), 3.0),
+             "held_out": np.full(len(split.quiz) + len(split.test), 3.0)}
+    given[part] = broken(given[part])
+    with pytest.raises(ValueError, match=said):
+        runs.record_predictions("user-mean", split, **given, model="None", params={},
+                                n_parameters=0, fit_seconds=0.0)
+    with pytest.raises(ValueError, match="is not a rung"):
+        runs.record_predictions("stew", split, **given, model="None", params={}, n_parameters=0,
+                                fit_seconds=0.0)
+    assert not root.exists()

@@ -1,9 +1,9 @@
 """Record one run, read them all; run a notebook, a sweep, the whole ladder."""
 
 from rslib.runs.execute import NotebookFailed, run_notebook
-from rslib.runs.records import Record, read, record, runs_root
+from rslib.runs.records import Record, read, record, record_predictions, runs_root
 from rslib.runs.rungs import REFERENCES, RUNGS, Rung
 from rslib.runs.table import columns, ladder_rows
 
 __all__ = ["REFERENCES", "RUNGS", "NotebookFailed", "Record", "Rung", "columns", "ladder_rows",
-           "read", "record", "run_notebook", "runs_root"]
+           "read", "record", "record_predictions", "run_notebook", "runs_root"]

@@ -5,23 +5,28 @@ import os
 import platform
 import shutil
 import subprocess
-import time
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 
 import rslib
-from rslib.backend import array_module, asnumpy, synchronize
+from rslib.backend import asnumpy
 from rslib.metrics import clip, rmse
 from rslib.plots import Table
-from rslib.ratings import Pairs
 from rslib.runs.files import new_folder
+from rslib.runs.protocol import (
+    HeldOut,
+    held_out_of,
+    predict_held_out,
+    predict_probe,
+    require_numbers,
+)
 from rslib.runs.rungs import RUNGS
 
-__all__ = ["RECORDED", "HeldOut", "Record", "keep", "load_record", "read", "record", "runs_root"]
+__all__ = ["RECORDED", "HeldOut", "Record", "keep", "load_record", "read", "record",
+           "record_predictions", "runs_root"]
 
 RECORDED = rslib.HOME / "reports" / "recorded"
 """Committed records, which stand in for rungs that were not run here yet."""
@@ -30,15 +35,6 @@ RECORDED = rslib.HOME / "reports" / "recorded"
 def runs_root():
     """Return the folder that records go to: ``RSLIB_RUNS``, else reports/runs."""
     return Path(os.environ.get("RSLIB_RUNS") or rslib.HOME / "reports" / "runs")
-
-
-class HeldOut(NamedTuple):
-    """Quiz rows, then test rows: user, rating and clipped prediction in stars, and which part."""
-
-    users: np.ndarray           # (n,) uint32
-    values: np.ndarray          # (n,) float32
-    predictions: np.ndarray     # (n,) float32
-    is_test: np.ndarray         # (n,) bool
 
 
 @dataclass(frozen=True, repr=False)
@@ -98,42 +94,6 @@ class Record:
         return Table([{"RMSE": self.label, **self._scores()}])._repr_html_()
 
 
-def _pairs_of(*parts):
-    """Pairs of several parts of one split, one after another."""
-    first, xp = parts[0], array_module(parts[0].users)
-    columns = [None if getattr(first, name) is None
-               else xp.concatenate([getattr(part, name) for part in parts])
-               for name in ("users", "items", "days")]
-    return Pairs(*columns, n_users=first.n_users, n_items=first.n_items)
-
-
-def _fit_and_probe(model, split, seen):
-    """Probe RMSE of a copy that saw the training part only, and if asked which pairs are held."""
-    pairs = _pairs_of(split.probe) if seen else None
-    fitted = replace(model).fit(split.train, seen=pairs)
-    predictions = asnumpy(clip(fitted.predict(split.probe.pairs), split.train.scale))
-    return rmse(predictions, asnumpy(split.probe.values))
-
-
-def _timed_fit(model, ratings, seen):
-    """Fitted copy and the seconds it took, the work queued on a device included."""
-    synchronize(ratings.values)
-    start = time.perf_counter()
-    fitted = replace(model).fit(ratings, seen=seen)
-    synchronize(ratings.values)
-    return fitted, time.perf_counter() - start
-
-
-def _predict(fitted, split):
-    parts = (split.quiz, split.test)
-    predictions = np.concatenate([asnumpy(fitted.predict(part.pairs)) for part in parts])
-    return HeldOut(
-        np.concatenate([asnumpy(part.users) for part in parts]).astype(np.uint32),
-        np.concatenate([asnumpy(part.values) for part in parts]),
-        clip(predictions, split.final.scale).astype(np.float32),
-        np.repeat([False, True], [len(part) for part in parts]))
-
-
 def _scores(held_out, split):
     _, values, predictions, is_test = held_out
     expected = split.final.info.extra.get("expected")
@@ -191,25 +151,74 @@ def record(rung, model, split, *, final=None, seen=False):
     ValueError
         If ``rung`` is not on the ladder.
     """
+    _require_rung(rung)
+    final = model if final is None else final
+    probe = predict_probe(model, split, seen=seen)
+    held_out, n_parameters, seconds = predict_held_out(final, split, seen=seen)
+    return record_predictions(rung, split, probe=probe, held_out=held_out,
+                              model=type(final).__name__, params=asdict(final),
+                              n_parameters=n_parameters, fit_seconds=seconds, seen=seen)
+
+
+def record_predictions(rung, split, *, probe, held_out, model, params, n_parameters, fit_seconds,
+                       seen=False):
+    """Score predictions that are there already, such as those of a blend, and keep the result.
+
+    They are clipped to the scale of the data, scored and kept as `record` does.
+
+    Parameters
+    ----------
+    rung : str
+        A key of `RUNGS`.
+    split : Split
+        Of ratings that carry their ``info``.
+    probe : float array (n_probe,)
+        Stars. Those of a blend are out-of-fold: probe is what it was fitted on.
+    held_out : float array (n_quiz + n_test,)
+        Stars; quiz, then test.
+    model : str
+        Name of what predicted.
+    params : dict
+        Its hyper-parameters, as JSON can hold them.
+    n_parameters : int
+    fit_seconds : float
+    seen : bool
+        Whether anything in it was told which pairs are held out.
+
+    Returns
+    -------
+    Record
+
+    Raises
+    ------
+    ValueError
+        If ``rung`` is not on the ladder, or there is not one finite number for each rating.
+    """
+    _require_rung(rung)
+    probe = require_numbers("probe", probe, len(split.probe))
+    held_out = require_numbers("held_out", held_out, len(split.quiz) + len(split.test))
+    rows, dataset = held_out_of(split, held_out), split.final.info.name
+    probe_rmse = rmse(clip(probe, split.train.scale), asnumpy(split.probe.values))
+    result = Record(rung=rung, dataset=dataset, model=model, params=params,
+                    n_parameters=int(n_parameters), n_ratings=len(split.final), seen=seen,
+                    probe_rmse=probe_rmse, fit_seconds=fit_seconds,
+                    folder=runs_root() / dataset / rung, **_scores(rows, split),
+                    **_circumstances())
+    _write(result, rows)
+    return result
+
+
+def _require_rung(rung):
     if rung not in RUNGS:
         raise ValueError(f"{rung!r} is not a rung of the ladder; choose from {', '.join(RUNGS)}, "
                          "or add it in rslib/runs/rungs.py")
-    final = model if final is None else final
-    probe_rmse = _fit_and_probe(model, split, seen)
-    qualifying = _pairs_of(split.quiz, split.test) if seen else None
-    fitted, seconds = _timed_fit(final, split.final, qualifying)
-    held_out = _predict(fitted, split)
-    dataset = split.final.info.name
-    folder = runs_root() / dataset / rung
-    result = Record(rung=rung, dataset=dataset, model=type(final).__name__, params=asdict(final),
-                    n_parameters=int(fitted.n_parameters), n_ratings=len(split.final),
-                    seen=seen, probe_rmse=probe_rmse, fit_seconds=seconds, folder=folder,
-                    **_scores(held_out, split), **_circumstances())
-    with new_folder(folder) as written:
-        np.savez_compressed(written / "predictions.npz", **held_out._asdict())
-        facts = {name: value for name, value in vars(result).items() if name != "folder"}
+
+
+def _write(result, rows):
+    facts = {name: value for name, value in vars(result).items() if name != "folder"}
+    with new_folder(result.folder) as written:
+        np.savez_compressed(written / "predictions.npz", **rows._asdict())
         (written / "record.json").write_text(json.dumps(facts, indent=1), encoding="utf-8")
-    return result
 
 
 def load_record(folder):

@@ -1,0 +1,97 @@
+"""The protocol of the contest: what a model may see, and what it is asked."""
+
+import time
+from dataclasses import replace
+from typing import NamedTuple
+
+import numpy as np
+
+from rslib.backend import array_module, asnumpy, synchronize
+from rslib.metrics import clip
+from rslib.ratings import Pairs
+
+__all__ = ["Final", "HeldOut", "held_out_of", "pairs_of", "predict_held_out", "predict_probe",
+           "require_numbers"]
+
+
+class HeldOut(NamedTuple):
+    """Quiz rows, then test rows: user, rating and clipped prediction in stars, and which part."""
+
+    users: np.ndarray           # (n,) uint32
+    values: np.ndarray          # (n,) float32
+    predictions: np.ndarray     # (n,) float32
+    is_test: np.ndarray         # (n,) bool
+
+
+class Final(NamedTuple):
+    """What the fit that is scored once left behind."""
+
+    predictions: np.ndarray     # (n_quiz + n_test,) stars, not clipped, on the host
+    n_parameters: int
+    fit_seconds: float
+
+
+def pairs_of(*parts):
+    """Return the pairs of several parts of one split, one after another."""
+    first, xp = parts[0], array_module(parts[0].users)
+    columns = [None if getattr(first, name) is None
+               else xp.concatenate([getattr(part, name) for part in parts])
+               for name in ("users", "items", "days")]
+    return Pairs(*columns, n_users=first.n_users, n_items=first.n_items)
+
+
+def predict_probe(model, split, *, seen=False):
+    """Fit a copy of a model on train, and return what it predicts for probe.
+
+    With ``seen`` it is told the pairs of probe, their ratings unknown.
+
+    Returns
+    -------
+    array (n_probe,)
+        Stars, not clipped, on the host.
+    """
+    fitted = replace(model).fit(split.train, seen=pairs_of(split.probe) if seen else None)
+    return asnumpy(fitted.predict(split.probe.pairs))
+
+
+def predict_held_out(model, split, *, seen=False):
+    """Fit a copy of a model on train and probe together, and predict quiz, then test.
+
+    With ``seen`` it is told the pairs of quiz and test, their ratings unknown. The seconds hold
+    the work queued on a device.
+
+    Returns
+    -------
+    Final
+    """
+    parts = [part for part in (split.quiz, split.test) if len(part)]
+    qualifying = pairs_of(*parts) if seen else None
+    synchronize(split.final.values)
+    start = time.perf_counter()
+    fitted = replace(model).fit(split.final, seen=qualifying)
+    synchronize(split.final.values)
+    seconds = time.perf_counter() - start
+    predictions = np.concatenate([asnumpy(fitted.predict(part.pairs)) for part in parts])
+    return Final(predictions, int(fitted.n_parameters), seconds)
+
+
+def held_out_of(split, predictions):
+    """Put predictions of quiz and test, in that order, beside what they are compared with."""
+    parts = (split.quiz, split.test)
+    return HeldOut(
+        np.concatenate([asnumpy(part.users) for part in parts]).astype(np.uint32),
+        np.concatenate([asnumpy(part.values) for part in parts]),
+        clip(predictions, split.final.scale).astype(np.float32),
+        np.repeat([False, True], [len(part) for part in parts]))
+
+
+def require_numbers(name, predictions, n):
+    """Return ``n`` predictions on the host, or raise ValueError saying what is wrong with them."""
+    predictions = asnumpy(predictions)
+    if predictions.shape != (n,):
+        raise ValueError(f"{name}: predictions of shape {predictions.shape} for {n} ratings; "
+                         "give one number for each")
+    if not np.isfinite(predictions).all():
+        row = int(np.argmin(np.isfinite(predictions)))
+        raise ValueError(f"{name}: the prediction of row {row} is {predictions[row]}, not a rating")
+    return predictions
