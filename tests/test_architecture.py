@@ -20,6 +20,7 @@ BELOW = {       # what each part may import
     "models": {"backend", "ratings", "kernels"},
     "plots": {"backend", "ratings", "splits", "metrics"},
     "runs": {"backend", "ratings", "splits", "metrics", "sources", "kernels", "models", "plots"},
+    "blend": {"backend", "ratings", "splits", "metrics", "models", "runs"},
     "contest": {"backend", "ratings", "metrics"},
     "__main__": {"runs", "sources", "plots", "contest", "models", "splits"},
 }

@@ -1,0 +1,167 @@
+"""Residual chaining: each model explains what those before it left over."""
+
+import json
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+
+from rslib.models import MODELS, Baseline, Model, Neighbours
+from rslib.models.base import require_ratings
+from rslib.ratings import Pairs, Ratings
+
+
+@dataclass
+class Chain(Model):
+    r"""Predict the sum of models, each fitted to the residuals of those before it.
+
+    .. math:: \hat r_{ui} = \sum_{l=1}^{L} \hat r^{(l)}_{ui}, \qquad
+              x^{(l)}_{ui} = r_{ui} - \sum_{k<l} \hat r^{(k)}_{ui}
+
+    with link l fitted to :math:`x^{(l)}` on the training pairs. Nothing is minimised jointly, so
+    the order matters: what the first link can explain, the second never sees. The residuals are
+    those of ratings that the earlier links were fitted to, smaller than they would be on others;
+    a first link that overfits leaves the later ones little to learn and that little misleading.
+
+    Parameters
+    ----------
+    models : tuple of models, at least 1
+        The links, not fitted, first to last.
+
+    Attributes
+    ----------
+    kinds : tuple of str
+        Class of each link: says with ``models`` in `asdict` what was run.
+    links_ : tuple of models
+        The fitted links. Residuals carry no declared scale: no link may rely on one.
+    global_mean_ : float
+        Stars; what a user and an item never seen get, up to the calendar of a model of time.
+
+    Notes
+    -----
+    Cost: the fits of its links and one prediction of the training pairs for each but the last.
+    Agreement and determinism: those of its links.
+
+    References
+    ----------
+    Koren, The BellKor Solution to the Netflix Grand Prize (2009), section VI (neighbourhoods
+    trained on residuals of other models). Töscher, Jahrer and Bell, The BigChaos Solution to the
+    Netflix Grand Prize (2009), section 2 ("residuals" in the names of their predictors).
+    """
+
+    models: tuple = (Baseline(), Neighbours())
+    kinds: tuple = field(init=False)
+
+    _learned = ("links_",)
+
+    def __post_init__(self):
+        self.models = tuple(link for model in self.models for link in getattr(
+            model, "models", (model,)))         # a chain in a chain is a longer chain
+        if not self.models:
+            raise ValueError("a chain has no models: give at least one")
+        self.kinds = tuple(type(model).__name__ for model in self.models)
+
+    def fit(self, train: Ratings, *, seen: Pairs | None = None, on_epoch=None) -> "Chain":
+        """Fit the links one after the other and return self.
+
+        Parameters
+        ----------
+        train : Ratings
+        seen : Pairs or None
+            Handed to every link.
+        on_epoch : callable (epoch, model) or None
+            Called after every link, an epoch of a chain; stops the fit by returning True.
+        """
+        require_ratings(train)
+        self._world(train)
+        links = (replace(model) for model in self.models)
+        return self._join(train, (lambda left, link=link: link.fit(left, seen=seen)
+                                  for link in links), on_epoch)
+
+    def _join(self, ratings, fits, on_epoch=None):
+        """Take what each of ``fits`` makes of the residuals of those before it as a link."""
+        self.links_, left = (), replace(ratings, info=None)
+        for epoch, fit in enumerate(fits, 1):
+            if epoch > 1:
+                said = self.links_[-1].predict(ratings.pairs)
+                left = replace(left, values=left.values - said)
+            self.links_ = (*self.links_, fit(left))
+            if on_epoch is not None and on_epoch(epoch, self):
+                break
+        return self
+
+    @property
+    def n_parameters(self):
+        """Number of learned parameters of all links."""
+        return sum(link.n_parameters for link in self.links_)
+
+    @property
+    def global_mean_(self):
+        return sum(link.global_mean_ for link in self.links_)
+
+    def _check(self, pairs):
+        if not hasattr(self, "links_"):
+            raise ValueError("Chain is not fitted: call fit first")
+        self.links_[0]._check(pairs)
+
+    def predict(self, pairs: Pairs):
+        """Return the sum of what the links say of each pair, in stars, not clipped."""
+        self._check(pairs)
+        return sum(link.predict(pairs) for link in self.links_)
+
+    def score(self, users):
+        """Return the predicted stars of every item for each of ``users``: (n, n_items)."""
+        return sum(link.score(users) for link in self.links_)
+
+    def fold_in(self, ratings: Ratings) -> "Chain":
+        """Return the chain for the users of ``ratings``, new to it, with the items as they are.
+
+        Raises
+        ------
+        NotImplementedError
+            If a link cannot take a user in.
+        """
+        return self._with_users(ratings.n_users)._join(
+            ratings, (link.fold_in for link in self.links_))
+
+    def save(self, path):
+        """Write all links to ``path`` (.npz), by one rename."""
+        flat = replace(self)
+        flat.n_users_, flat.n_items_ = self.n_users_, self.n_items_
+        flat._learned = tuple(f"{at}.{name}" for at, link in enumerate(self.links_)
+                              for name in link._learned)
+        for name in flat._learned:
+            at, _, of_link = name.partition(".")
+            setattr(flat, name, getattr(self.links_[int(at)], of_link))
+        Model.save(flat, path)
+
+    @classmethod
+    def load(cls, path):
+        """Read a chain that `save` wrote; its arrays arrive on the CPU.
+
+        Raises
+        ------
+        ValueError
+            If the file holds something else, or a link is not a model of rslib.
+        """
+        with np.load(path, allow_pickle=False) as file:
+            header, arrays = json.loads(str(file["header"])), dict(file)
+        if header["model"] != cls.__name__:
+            raise ValueError(f"{path} holds a {header['model']}, not a {cls.__name__}")
+        kinds, parameters = header["parameters"]["kinds"], header["parameters"]["models"]
+        chain = cls(tuple(_kind(kind)(**each)
+                          for kind, each in zip(kinds, parameters, strict=True)))
+        chain.n_users_, chain.n_items_ = header["n_users"], header["n_items"]
+        chain.links_ = tuple(replace(model) for model in chain.models)
+        for at, link in enumerate(chain.links_):
+            link.n_users_, link.n_items_ = chain.n_users_, chain.n_items_
+            for name in link._learned:
+                array = arrays[f"{at}.{name}"]
+                setattr(link, name, array if array.ndim else array.item())
+        return chain
+
+
+def _kind(name):
+    found = next((model for model in MODELS if model.__name__ == name), None)
+    if found is None:
+        raise ValueError(f"{name} is not a model of rslib: a chain with it cannot be loaded")
+    return found
