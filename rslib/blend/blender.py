@@ -71,7 +71,7 @@ class Blender:
         predictions, side = self._door(predictions, side)
         targets = require_column("targets", targets, len(predictions))
         require_spread(predictions)
-        self.n_members_ = predictions.shape[1]
+        self.n_members_, self.n_side_ = predictions.shape[1], n_columns(side)
         self._fit(predictions, targets, side)
         return self
 
@@ -83,6 +83,9 @@ class Blender:
         if predictions.shape[1] != self.n_members_:
             raise ValueError(f"predictions of {predictions.shape[1]} members, but "
                              f"{type(self).__name__} was fitted on {self.n_members_}")
+        if n_columns(side) != self.n_side_:
+            raise ValueError(f"{self.n_side_} side features in the fit, {n_columns(side)} now: "
+                             "pass the same")
         return self._predict(predictions, side)
 
     def _door(self, predictions, side):
@@ -93,6 +96,10 @@ class Blender:
             raise ValueError(f"{type(self).__name__} needs side features: pass "
                              "side=side_features(...).values")
         return predictions, None
+
+
+def n_columns(side):
+    return 0 if side is None else side.shape[1]
 
 
 def extended(predictions, side):

@@ -115,6 +115,11 @@ class Binned(Ridge):
     _needs_side = True
 
     def _fit(self, predictions, targets, side):
+        if self.n_bins < 1:
+            raise ValueError(f"n_bins must be at least 1, not {self.n_bins}")
+        if not 0 <= self.column < side.shape[1]:
+            raise ValueError(f"there is no column {self.column} among {side.shape[1]} side "
+                             "features: choose one of them")
         super()._fit(predictions, targets, side)
         shares = np.arange(1, self.n_bins) / self.n_bins
         self.edges_ = np.unique(np.quantile(side[:, self.column], shares))

@@ -1,5 +1,6 @@
 """Blends that are not linear: boosted trees and a small neural network, beside a ridge."""
 
+import warnings
 from dataclasses import dataclass
 
 import numpy as np
@@ -131,6 +132,7 @@ class Neural(Ridge):
     seed: int = 0
 
     def _fit(self, predictions, targets, side):
+        from sklearn.exceptions import ConvergenceWarning
         from sklearn.neural_network import MLPRegressor  # takes a second to import
 
         super()._fit(predictions, targets, side)
@@ -141,8 +143,10 @@ class Neural(Ridge):
             hidden_layer_sizes=(self.n_hidden,), activation="tanh", alpha=self.reg_network,
             learning_rate_init=self.learning_rate, max_iter=self.n_epochs, early_stopping=True,
             random_state=self.seed + at) for at in range(self.n_seeds)]
-        for network in self.networks_:
-            network.fit(inputs, left)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", ConvergenceWarning)         # n_epochs is the most
+            for network in self.networks_:
+                network.fit(inputs, left)
 
     def _beside(self, predictions, side):
         """The ridge, how far each member stands from it, and the features."""
