@@ -1,7 +1,7 @@
 """Blending: models trained on residuals of others, and many models made one."""
 
 from rslib.blend.blender import Blender
-from rslib.blend.carve import carve
+from rslib.blend.carving import carve
 from rslib.blend.chain import Chain
 from rslib.blend.crossfit import cross_fit, folds_of
 from rslib.blend.linear import Average, NonNegative, Ridge

@@ -6,6 +6,7 @@ import numpy as np
 
 from rslib.backend import asnumpy
 from rslib.models.base import require_ratings
+from rslib.models.sessions import keys_of
 from rslib.ratings import Pairs, Ratings
 from rslib.runs.protocol import pairs_of
 
@@ -111,9 +112,10 @@ def _time(train, pairs, seen):
 def _on_the_day(train, pairs, seen):
     """How many pairs of the user are known on the day of each of ``pairs``, itself included."""
     parts = [pairs, train] + ([seen] if seen is not None and seen.days is not None else [])
-    users, items, days = (np.concatenate([asnumpy(getattr(part, name)) for part in parts])
-                          for name in ("users", "items", "days"))
-    _, once = np.unique(users.astype(np.int64) * train.n_items + items, return_index=True)
-    _, session = np.unique(np.stack([users, days]), axis=1, return_inverse=True)
-    sizes = np.bincount(session.ravel()[once])      # a pair in two of the parts is one rating
-    return np.maximum(sizes[session.ravel()[:len(pairs)]], 1)
+    _, session = np.unique(np.concatenate([asnumpy(keys_of(part, part.days)) for part in parts]),
+                           return_inverse=True)
+    _, once = np.unique(np.concatenate([asnumpy(part.users).astype(np.int64) * train.n_items
+                                        + asnumpy(part.items) for part in parts]),
+                        return_index=True)
+    sizes = np.bincount(session[once])      # a pair in two of the parts is one rating
+    return np.maximum(sizes[session[:len(pairs)]], 1)
