@@ -37,14 +37,14 @@ def solve_ridge(sums, penalty, prior):
     ----------
     sums : array (m + 2, m + 2)
     penalty : float or array (m,), above 0
-        Per row.
+        In stars squared.
     prior : array (m,)
         Weights of an infinite penalty.
     """
     means = sums[0] / sums[0, 0]
     spread = sums / sums[0, 0] - np.outer(means, means)
     gram, right = spread[1:-1, 1:-1], spread[1:-1, -1]
-    charged = gram + np.diag(np.broadcast_to(penalty, len(gram)))
+    charged = gram + np.diag(np.broadcast_to(penalty, len(gram))) / sums[0, 0]
     weights = prior + np.linalg.solve(charged, right - gram @ prior)
     return means[-1] - means[1:-1] @ weights, weights
 
@@ -55,20 +55,20 @@ class Ridge(Average):
 
     .. math:: \hat r = b + \sum_m w_m x_m
 
-    .. math:: J(b, w) = \sum_{n=1}^{N} \Big[ \Big( r_n - b - \sum_m w_m x_{nm} \Big)^2
-                        + \lambda \sum_m (w_m - w^0_m)^2 \Big]
+    .. math:: J(b, w) = \sum_{n=1}^{N} \Big( r_n - b - \sum_m w_m x_{nm} \Big)^2
+                        + \lambda \sum_m (w_m - w^0_m)^2
 
-    The penalty stands inside the sum, so its meaning does not depend on the number of pairs: a
-    direction in which the members differ by a variance of :math:`\lambda` is halved. Members agree
-    on almost everything, and what is left of the probe to tell them apart is little; so
+    The penalty stands outside the sum: it is the variance of a rating's error over the variance
+    with which weights scatter around :math:`w^0`, and more pairs outweigh it. Members agree on
+    almost everything, and what a probe tells about their differences is little; so
     :math:`w^0 = 1/M` is the default, the average, which is right for members that nothing tells
     apart.
 
     Parameters
     ----------
     reg : float, above 0
-        :math:`\lambda`, on the squared distance of the weights to where they are pulled, per row,
-        in stars squared.
+        :math:`\lambda`, on the squared distance of the weights from where they are pulled, in stars
+        squared.
     toward : {"average", "zero"}
         :math:`w^0`: 1/M, or 0 as in the literature.
 
@@ -89,7 +89,7 @@ class Ridge(Average):
     and Bell, The BigChaos Solution to the Netflix Grand Prize (2009), section 3 (ridge on probe).
     """
 
-    reg: float = 0.003
+    reg: float = 30.0
     toward: str = "average"
 
     def _prior(self, n_members):

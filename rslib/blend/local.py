@@ -17,8 +17,8 @@ class FeatureWeighted(Ridge):
     .. math:: \hat r = b + \sum_f a_f z_f
               + \sum_m \Big( w_m + \sum_f v_{mf} z_f \Big) (x_m - \bar x)
 
-    .. math:: J = \sum_{n=1}^{N} \Big[ (r_n - \hat r_n)^2 + \lambda \sum_m (w_m - w^0_m)^2
-                  + \lambda_z \Big( \sum_f a_f^2 + \sum_{m,f} v_{mf}^2 \Big) \Big]
+    .. math:: J = \sum_{n=1}^{N} (r_n - \hat r_n)^2 + \lambda \sum_m (w_m - w^0_m)^2
+                  + \lambda_z \Big( \sum_f a_f^2 + \sum_{m,f} v_{mf}^2 \Big)
 
     with z the side features, each less its mean and over its standard deviation, and
     :math:`\bar x` the mean over all members and pairs. A ridge regression on the members, the
@@ -30,7 +30,7 @@ class FeatureWeighted(Ridge):
     reg, toward
         As in `Ridge`.
     reg_side : float, above 0
-        :math:`\lambda_z`, on all weights that multiply a feature, per row.
+        :math:`\lambda_z`, on all squared weights that multiply a feature, in stars squared.
 
     Attributes
     ----------
@@ -49,7 +49,7 @@ class FeatureWeighted(Ridge):
     arXiv:0911.0460.
     """
 
-    reg_side: float = 0.1
+    reg_side: float = 3000.0
 
     _needs_side = True
 
@@ -94,7 +94,7 @@ class Binned(Ridge):
         Which side feature decides.
     n_bins : int, at least 1
     shrinkage : float, above 0
-        :math:`\lambda_g`, in stars squared: not per row, so that a small bin is shrunk more.
+        :math:`\lambda_g`, in stars squared.
 
     Attributes
     ----------
@@ -110,7 +110,7 @@ class Binned(Ridge):
 
     column: int = 0
     n_bins: int = 3
-    shrinkage: float = 30.0
+    shrinkage: float = 100.0
 
     _needs_side = True
 
@@ -134,8 +134,7 @@ class Binned(Ridge):
     def _fit_bin(self, predictions, targets):
         if not len(targets):
             return self.intercept_, self.weights_
-        return solve_ridge(moments(predictions, targets), self.shrinkage / len(targets),
-                           self.weights_)
+        return solve_ridge(moments(predictions, targets), self.shrinkage, self.weights_)
 
     def _predict(self, predictions, side):
         bins = self._bins(side)

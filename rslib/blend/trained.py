@@ -55,8 +55,8 @@ class Trees(Ridge):
     """
 
     n_trees: int = 100
-    learning_rate: float = 0.05
-    n_leaves: int = 8
+    learning_rate: float = 0.03
+    n_leaves: int = 4
     min_leaf: int = 50
     reg_leaf: float = 50.0
     from_ridge: bool = True
@@ -100,7 +100,7 @@ class Neural(Ridge):
     n_hidden : int, at least 1
         H.
     reg_network : float, at least 0
-        Penalty on half the squared weights of a network, over the number of pairs.
+        Penalty on half the squared weights of a network, over the pairs of a minibatch, 200.
     learning_rate : float, above 0
         First step of Adam.
     n_epochs : int, at least 1
