@@ -43,9 +43,9 @@ class Chain(Model):
 
     References
     ----------
-    Koren, The BellKor Solution to the Netflix Grand Prize (2009), section VI (neighbourhoods
-    trained on residuals of other models). Töscher, Jahrer and Bell, The BigChaos Solution to the
-    Netflix Grand Prize (2009), section 2 ("residuals" in the names of their predictors).
+    Koren, The BellKor Solution to the Netflix Grand Prize (2009) (neighbourhoods trained on
+    residuals of other models). Töscher, Jahrer and Bell, The BigChaos Solution to the
+    Netflix Grand Prize (2009) (predictors trained on residuals of others).
     """
 
     models: tuple = (Baseline(), Neighbours())

@@ -86,7 +86,7 @@ class Ridge(Average):
     References
     ----------
     Breiman, Stacked Regressions (Machine Learning 1996), doi:10.1007/BF00117832. Töscher, Jahrer
-    and Bell, The BigChaos Solution to the Netflix Grand Prize (2009), section 3 (ridge on probe).
+    and Bell, The BigChaos Solution to the Netflix Grand Prize (2009) (ridge on probe).
     """
 
     reg: float = 30.0
@@ -137,9 +137,8 @@ class NonNegative(Average):
 
     References
     ----------
-    Breiman, Stacked Regressions (Machine Learning 1996), section 2 (stacking with non-negative
-    weights), doi:10.1007/BF00117832. Lawson and Hanson, Solving Least Squares Problems (1974),
-    chapter 23.
+    Breiman, Stacked Regressions (Machine Learning 1996; weights of zero or more),
+    doi:10.1007/BF00117832. Lawson and Hanson, Solving Least Squares Problems (1974), chapter 23.
     """
 
     sum_to_one: bool = True

@@ -45,7 +45,7 @@ class FeatureWeighted(Ridge):
 
     References
     ----------
-    Sill, Takács, Mackey and Lin, Feature-Weighted Linear Stacking (2009), equations 2-4,
+    Sill, Takács, Mackey and Lin, Feature-Weighted Linear Stacking (2009),
     arXiv:0911.0460.
     """
 
@@ -104,7 +104,7 @@ class Binned(Ridge):
 
     References
     ----------
-    Töscher, Jahrer and Bell, The BigChaos Solution to the Netflix Grand Prize (2009), section 3
+    Töscher, Jahrer and Bell, The BigChaos Solution to the Netflix Grand Prize (2009)
     (binned linear blends, by support, date and frequency).
     """
 

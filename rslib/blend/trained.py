@@ -120,7 +120,7 @@ class Neural(Ridge):
 
     References
     ----------
-    Töscher, Jahrer and Bell, The BigChaos Solution to the Netflix Grand Prize (2009), section 3
+    Töscher, Jahrer and Bell, The BigChaos Solution to the Netflix Grand Prize (2009)
     (neural network blending).
     """
 
