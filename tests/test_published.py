@@ -8,9 +8,11 @@ import pytest
 from worlds import data_folder
 
 from rslib import sources
+from rslib.blend import Members, Ridge, carve
 from rslib.metrics import clip, mae, paired_bootstrap, rmse
 from rslib.models import (
     NSVD,
+    RBM,
     AsymmetricSVD,
     Baseline,
     BiasedMF,
@@ -64,19 +66,25 @@ def test_mae_of_the_user_average_is_mymedialite_s(u1):
     (TemporalAsymmetricSVD(n_epochs=15), 0.9090),
     (TimeSVDpp(), 0.9095),
     (TemporalIntegrated(), 0.9095),
+    (RBM(), 0.9135),
 ], ids=["baseline-ridge", "baseline-sgd", "item-neighbours", "item-weights", "global-weights",
         "mf-64", "mf-32", "nsvd", "asymmetric-svd", "svdpp", "temporal-baseline",
-        "temporal-weights", "temporal-asymmetric-svd", "time-svdpp", "temporal-integrated"])
+        "temporal-weights", "temporal-asymmetric-svd", "time-svdpp", "temporal-integrated", "rbm"])
 def test_learned_models_reach_their_figure(u1, model, at_most):
     assert rmse(predicted(model, u1), u1[1].values) <= at_most
 
 
 @pytest.fixture(scope="module")
-def ml_1m(tmp_path_factory):
-    """A random tenth of MovieLens 1M held out, in the order of the file, as papers do."""
+def tenth(tmp_path_factory):
+    """MovieLens 1M, and a random tenth of it held out, in the order of the file, as papers do."""
     data_folder("ml-1m")
     ratings = sources.load("ml-1m", cache=tmp_path_factory.mktemp("cache"))
-    held_out = np.random.default_rng(0).random(len(ratings)) < 0.1
+    return ratings, np.random.default_rng(0).random(len(ratings)) < 0.1
+
+
+@pytest.fixture(scope="module")
+def ml_1m(tenth):
+    ratings, held_out = tenth
     return ratings[~held_out], ratings[held_out]
 
 
@@ -90,3 +98,28 @@ def test_time_is_worth_a_resolved_step(static, temporal, at_most, data, request)
     below, ours = predicted(static, world), predicted(temporal, world)
     assert rmse(ours, test.values) <= at_most[data == "ml_1m"]
     assert paired_bootstrap(ours, below, test.values, test.users).high < 0
+
+
+def test_what_was_rated_helps_the_machine(u1):
+    train, test = u1
+    plain, told = (clip(RBM(conditional=conditional).fit(train, seen=test.pairs)
+                        .predict(test.pairs), (1, 5)) for conditional in (False, True))
+    assert rmse(told, test.values) <= 0.9065
+    assert paired_bootstrap(told, plain, test.values, test.users).high < 0
+
+
+def test_machine_and_factors_on_movielens_1m(tenth):
+    """The RBM, the conditional one below it, and a blend with factors below both."""
+    split = carve(*tenth)
+    models = {"RBM": RBM(n_hidden=100), "factors": BiasedMF(128, reg=0.06, n_epochs=50)}
+    members = Members.fit(models, split)
+    members = members.add("conditional", RBM(n_hidden=100, conditional=True), split, seen=True)
+    two = members[["RBM", "factors"]]
+    blend = Ridge().fit(two.probe, two.probe_values).predict(two.held_out)
+    held_out = dict(zip(members.names, members.held_out.T, strict=True)) | {"blend": blend}
+    clipped = {name: clip(column, (1, 5)) for name, column in held_out.items()}
+    values, users = members.held_out_values, members.held_out_users
+    assert rmse(clipped["RBM"], values) <= 0.865
+    assert rmse(clipped["blend"], values) <= 0.8405
+    for better, worse in (("conditional", "RBM"), ("blend", "RBM"), ("blend", "factors")):
+        assert paired_bootstrap(clipped[better], clipped[worse], values, users).high < 0

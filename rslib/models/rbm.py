@@ -121,7 +121,7 @@ class RBM(Machine):
     n_epochs: int = 20
     n_steps: int = 1
     learning_rate: float = 0.0015
-    condition_rate: float = 0.2
+    condition_rate: float = 2.0
     bias_rate: float = 0.3
     decay: float = 0.94
     momentum: float = 0.9
