@@ -67,7 +67,7 @@ def _ladder(arguments):
         if ladder.second:
             keep(ladder.second)
     print(table(ladder))
-    print(f"\n{ladder.folder / 'index.html'}")
+    print(f"\n{ladder.folder / 'index.html'}, after {ladder.seconds / 60:.1f} minutes")
     return _tell(ladder.failures.values())
 
 

@@ -66,12 +66,11 @@ RUNGS = {
     "svdpp": Rung("SVD++", 0.8911, f"{_HANDBOOK}, table 5.2, 200 factors", "09"),
     "integrated": Rung("SVD++ and global weights", 0.8868, f"{_KDD}, table 3, 200 factors", "09"),
     "temporal-baseline": Rung("Temporal baseline", 0.9555, f"{_HANDBOOK}, table 5.1", "12"),
-    "time-svdpp": Rung("timeSVD++", 0.8799, f"{_HANDBOOK}, table 5.2, 200 factors", "13"),
+    "time-svdpp": Rung("timeSVD++", 0.876, f"{_SLIDES}: latent factors + biases + time", "13"),
     "temporal-weights": Rung("Fading weights, global", 0.8885,
                              f"{_HANDBOOK}, temporal neighbourhood", "14"),
     "temporal-asymmetric-svd": Rung("Fading weights, factorised", None, None, "14"),
-    "temporal-integrated": Rung("timeSVD++ and fading weights", 0.876,
-                                f"{_SLIDES}: latent factors + biases + time", "15"),
+    "temporal-integrated": Rung("timeSVD++ and fading weights", None, None, "15"),
     "rbm": Rung("RBM", None, None, "16"),
     "rbm-conditional": Rung("Conditional RBM", None, None, "16"),
     "blend": Rung("Blend", 0.8563, f"{_SLIDES}: Grand Prize", "17"),
@@ -103,7 +102,7 @@ LECTURE = {
     "item-weights": "CF, biases, learned weights",
     "factors-sgd": "Latent factors",
     "mf-sgd": "Latent factors, biases",
-    "temporal-integrated": "Latent factors, biases, time",
+    "time-svdpp": "Latent factors, biases, time",
     "blend": "Grand Prize",
 }
 """Our rung for each rung of the lecture's ladder, and the lecture's words for it, in its order."""
