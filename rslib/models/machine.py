@@ -65,7 +65,7 @@ class Machine(Levels, Model):
 
     def _known(self, ratings, seen):
         xp, pairs = array_module(ratings.values), ratings.pairs[self._grouped(ratings).rows]
-        biases = [Bias(name, ids, xp.bincount(ids, minlength=len(getattr(self, name))))
+        biases = [Bias(name, ids, xp.bincount(ids[ids >= 0], minlength=len(getattr(self, name))))
                   for name, ids in self._bias_ids(pairs)]
         return Known(self._cases(ratings), biases, self._condition(ratings, seen))
 
