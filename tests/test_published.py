@@ -3,12 +3,9 @@
 Hyper-parameters of the factor models were chosen on a tenth of u1.base held out at random.
 """
 
-import numpy as np
 import pytest
-from worlds import data_folder
+from worlds import data_folder, random_tenth
 
-from rslib import sources
-from rslib.blend import Members, Ridge, carve
 from rslib.metrics import clip, mae, paired_bootstrap, rmse
 from rslib.models import (
     NSVD,
@@ -75,16 +72,8 @@ def test_learned_models_reach_their_figure(u1, model, at_most):
 
 
 @pytest.fixture(scope="module")
-def tenth(tmp_path_factory):
-    """MovieLens 1M, and a random tenth of it held out, in the order of the file, as papers do."""
-    data_folder("ml-1m")
-    ratings = sources.load("ml-1m", cache=tmp_path_factory.mktemp("cache"))
-    return ratings, np.random.default_rng(0).random(len(ratings)) < 0.1
-
-
-@pytest.fixture(scope="module")
-def ml_1m(tenth):
-    ratings, held_out = tenth
+def ml_1m(tmp_path_factory):
+    ratings, held_out = random_tenth(tmp_path_factory.mktemp("cache"))
     return ratings[~held_out], ratings[held_out]
 
 
@@ -106,20 +95,3 @@ def test_what_was_rated_helps_the_machine(u1):
                         .predict(test.pairs), (1, 5)) for conditional in (False, True))
     assert rmse(told, test.values) <= 0.9065
     assert paired_bootstrap(told, plain, test.values, test.users).high < 0
-
-
-def test_machine_and_factors_on_movielens_1m(tenth):
-    """The RBM, the conditional one below it, and a blend with factors below both."""
-    split = carve(*tenth)
-    models = {"RBM": RBM(n_hidden=100), "factors": BiasedMF(128, reg=0.06, n_epochs=50)}
-    members = Members.fit(models, split)
-    members = members.add("conditional", RBM(n_hidden=100, conditional=True), split, seen=True)
-    two = members[["RBM", "factors"]]
-    blend = Ridge().fit(two.probe, two.probe_values).predict(two.held_out)
-    held_out = dict(zip(members.names, members.held_out.T, strict=True)) | {"blend": blend}
-    clipped = {name: clip(column, (1, 5)) for name, column in held_out.items()}
-    values, users = members.held_out_values, members.held_out_users
-    assert rmse(clipped["RBM"], values) <= 0.865
-    assert rmse(clipped["blend"], values) <= 0.8405
-    for better, worse in (("conditional", "RBM"), ("blend", "RBM"), ("blend", "factors")):
-        assert paired_bootstrap(clipped[better], clipped[worse], values, users).high < 0

@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from rslib import sources
 from rslib.ratings import Ratings
 
 
@@ -30,6 +31,13 @@ def data_folder(name):
     if not folder.exists():
         pytest.skip(f"{folder} is not there")
     return folder
+
+
+def random_tenth(cache):
+    """MovieLens 1M and which random tenth is held out, in the order of the file, as papers do."""
+    data_folder("ml-1m")
+    ratings = sources.load("ml-1m", cache=cache)
+    return ratings, np.random.default_rng(0).random(len(ratings)) < 0.1
 
 
 def drifting_world(n_users=200, n_items=100, span=1000, seed=0):
