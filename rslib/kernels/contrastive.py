@@ -150,7 +150,7 @@ def contrastive_divergence(cases, weights, offsets, hidden_offsets, noise, visib
     References
     ----------
     Salakhutdinov, Mnih and Hinton, Restricted Boltzmann Machines for Collaborative Filtering
-    (ICML 2007), section 3, doi:10.1145/1273496.1273596.
+    (ICML 2007), section 2, doi:10.1145/1273496.1273596.
     """
     xp = array_module(weights, offsets, hidden_offsets, noise, cases.ids)
     if xp is not np:

@@ -48,7 +48,8 @@ class RBM(Machine):
         Gaussian hidden units have variance one and want a much smaller learning rate.
     conditional : bool
     rank : int, at least 0
-        Columns of A; 0 for weights that are not factored.
+        Columns of A; 0 for weights that are not factored. A product of factors wants a much
+        smaller learning rate, about 1e-4.
     case_bias, session_bias : bool
         Whether the levels have a bias of each case, and of each user and day.
     n_levels : int, at least 2
@@ -194,7 +195,10 @@ class RBM(Machine):
         return self.probabilities(pairs) @ self.levels_
 
     def free_energy(self, ratings: Ratings, *, seen: Pairs | None = None):
-        """Return F of the docstring for each case of ``ratings``, (n_cases,), without units."""
+        """Return F of the docstring for each case of ``ratings``, (n_cases,), without units.
+
+        Cases that rated nothing are among them, with what their hidden units say alone.
+        """
         xp = array_module(ratings.values)
         known = self._known(ratings, seen)
         offsets = self._offsets(known.biases)[xp.arange(len(ratings)), known.cases.levels]
