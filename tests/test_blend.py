@@ -282,3 +282,11 @@ def test_folds_and_groups_are_checked():
         cross_fit(Ridge(), predictions, targets, users[1:])
     with pytest.raises(ValueError, match="15 users cannot be dealt into 16 folds"):
         cross_fit(Ridge(), predictions, targets, users, n_folds=16)
+
+
+@pytest.mark.parametrize("blender", [Average(), Ridge(), NonNegative()], ids=str)
+def test_a_blender_without_use_for_side_features_leaves_them_alone(blender):
+    rng = np.random.default_rng(0)
+    predictions, targets, side = rng.normal(size=(60, 3)), rng.normal(size=60), np.ones((60, 2))
+    told = replace(blender).fit(predictions, targets, side).predict(predictions)
+    assert np.array_equal(told, replace(blender).fit(predictions, targets).predict(predictions))

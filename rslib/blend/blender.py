@@ -47,7 +47,7 @@ class Blender:
     few columns, and is fitted once.
     """
 
-    _needs_side = False
+    _takes_side = _needs_side = False
 
     def fit(self, predictions, targets, side=None):
         """Fit the blend and return self.
@@ -91,7 +91,8 @@ class Blender:
     def _door(self, predictions, side):
         predictions = require_table("predictions", predictions)
         if side is not None:
-            return predictions, require_table("side", side, len(predictions))
+            side = require_table("side", side, len(predictions))
+            return predictions, side if self._takes_side else None
         if self._needs_side:
             raise ValueError(f"{type(self).__name__} needs side features: pass "
                              "side=side_features(...).values")

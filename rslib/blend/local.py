@@ -51,7 +51,7 @@ class FeatureWeighted(Ridge):
 
     reg_side: float = 3000.0
 
-    _needs_side = True
+    _takes_side = _needs_side = True
 
     def _fit(self, predictions, targets, side):
         m, f = predictions.shape[1], side.shape[1]
@@ -112,7 +112,7 @@ class Binned(Ridge):
     n_bins: int = 3
     shrinkage: float = 100.0
 
-    _needs_side = True
+    _takes_side = _needs_side = True
 
     def _fit(self, predictions, targets, side):
         if self.n_bins < 1:

@@ -62,6 +62,8 @@ class Trees(Ridge):
     from_ridge: bool = True
     seed: int = 0
 
+    _takes_side = True
+
     def _fit(self, predictions, targets, side):
         from sklearn.ensemble import HistGradientBoostingRegressor  # takes a second to import
 
@@ -130,6 +132,8 @@ class Neural(Ridge):
     n_epochs: int = 200
     n_seeds: int = 5
     seed: int = 0
+
+    _takes_side = True
 
     def _fit(self, predictions, targets, side):
         from sklearn.exceptions import ConvergenceWarning
