@@ -1,10 +1,11 @@
 """Collect every notebook as tests: nbval runs the cells, decimals compare with a tolerance."""
 
-import os
 import tempfile
 
 from nbval.plugin import IPyNbCell, IPyNbFile
 from printed import Printed
+
+from rslib.runs.execute import ONE_THREAD, environment
 
 
 class Cell(IPyNbCell):
@@ -14,10 +15,10 @@ class Cell(IPyNbCell):
 
 class Notebook(IPyNbFile):
     def setup(self):
-        """Give the kernel a scratch folder of its own to record into, never reports/."""
+        """Give the kernel one thread, and a scratch folder to record into, never reports/."""
         self.scratch = tempfile.TemporaryDirectory()
-        os.environ["RSLIB_RUNS"] = self.scratch.name
-        super().setup()
+        with environment(ONE_THREAD | {"RSLIB_RUNS": self.scratch.name}):
+            super().setup()
 
     def teardown(self):
         super().teardown()

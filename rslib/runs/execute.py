@@ -10,9 +10,10 @@ from rslib.runs.files import new_folder, scratch_folder, socket_folder, write_te
 from rslib.runs.parameters import check
 from rslib.runs.records import runs_root
 
-__all__ = ["NotebookFailed", "refresh", "run_notebook"]
+__all__ = ["ONE_THREAD", "NotebookFailed", "environment", "refresh", "run_notebook"]
 
-_ONE_THREAD = {f"{library}_NUM_THREADS": "1" for library in ("OMP", "OPENBLAS", "MKL", "NUMBA")}
+ONE_THREAD = {f"{library}_NUM_THREADS": "1" for library in ("OMP", "OPENBLAS", "MKL", "NUMBA")}
+"""Environment of every kernel: several run at a time, one to a core."""
 
 
 class NotebookFailed(Exception):
@@ -20,7 +21,7 @@ class NotebookFailed(Exception):
 
 
 @contextmanager
-def _environment(variables):
+def environment(variables):
     """Set environment variables for the kernels started inside the block."""
     before = dict(os.environ)
     os.environ.update(variables)
@@ -114,9 +115,9 @@ def run_notebook(path, parameters=None, out=None, *, runs=None, start_timeout=60
     check(path, parameters)
     out = Path(out) if out else HOME / "reports" / "executed" / path.name
     shutil.rmtree(out.with_suffix(".failed"), ignore_errors=True)
-    variables = {**_ONE_THREAD, "RSLIB_RUNS": str(Path(runs or runs_root()).absolute()),
+    variables = {**ONE_THREAD, "RSLIB_RUNS": str(Path(runs or runs_root()).absolute()),
                  "JUPYTER_PREFER_ENV_PATH": "1"}
-    with scratch_folder(out) as folder, _environment(variables):
+    with scratch_folder(out) as folder, environment(variables):
         try:
             _execute(path, parameters, folder / path.name, start_timeout)
         except NotebookFailed as error:
