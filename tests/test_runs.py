@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import nbformat
 import pytest
@@ -296,3 +297,14 @@ def test_the_plot_of_a_sweep_leaves_out_what_did_not_move():
     moved = [{"rung": "mf-sgd", "probe": 0.9}, {"rung": "mf-sgd", "probe": 0.8}]
     assert _moved(still + moved) == ["mf-sgd"]
     assert _moved(still) == ["mf-als"]
+
+
+@pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="no /proc to tell zombies by")
+def test_what_a_zombie_left_is_removed(tmp_path):
+    dead = subprocess.Popen(["true"])
+    left = tmp_path / f".rslib-run.{dead.pid}.tmp"
+    left.mkdir()
+    os.waitid(os.P_PID, dead.pid, os.WEXITED | os.WNOWAIT)      # it has ended, and stays a zombie
+    remove_stale(tmp_path)
+    dead.wait()
+    assert not left.exists()

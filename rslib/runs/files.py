@@ -21,7 +21,11 @@ def _is_alive(pid):
         return False
     except PermissionError:         # somebody else's process is alive too
         return True
-    return True
+    try:                            # one that was killed and that nobody has waited for is not
+        state = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2]
+    except OSError:
+        return True
+    return state.split()[0] != "Z"
 
 
 def _remove(path):
