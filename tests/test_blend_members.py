@@ -8,10 +8,11 @@ from toy import Shifted, toy
 from worlds import planted_world
 
 from rslib import blend, splits
-from rslib.blend import Chain, Members, carve, cross_fit, side_features, side_of_split
+from rslib.blend import Chain, Members, cross_fit, side_features, side_of_split
 from rslib.metrics import clip, rmse
 from rslib.models import Baseline, BiasedMF, Mean, Neighbours, SVDpp
 from rslib.ratings import Pairs, Ratings
+from rslib.splits import carve
 
 MODELS = {"baseline": Baseline(), "factors": BiasedMF(2, "als", reg=0.02, n_epochs=8)}
 

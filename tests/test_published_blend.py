@@ -6,9 +6,10 @@ Weights of the blends, and the settings of the factors, are learned on a tenth o
 import pytest
 from worlds import random_tenth
 
-from rslib.blend import Chain, Members, Ridge, carve
+from rslib.blend import Chain, Members, Ridge
 from rslib.metrics import clip, paired_bootstrap, rmse
 from rslib.models import RBM, BiasedMF, Neighbours, SVDpp, TemporalBaseline, TimeSVDpp
+from rslib.splits import carve
 
 MODELS = {"RBM": RBM(n_hidden=100), "factors": BiasedMF(128, reg=0.06, n_epochs=50),
           "SVD++": SVDpp(128, n_epochs=15, learning_rate=0.04, decay=0.9),

@@ -1,7 +1,6 @@
 """Blending: models trained on residuals of others, and many models made one."""
 
 from rslib.blend.blender import Blender
-from rslib.blend.carving import carve
 from rslib.blend.chain import Chain
 from rslib.blend.crossfit import cross_fit, folds_of
 from rslib.blend.linear import Average, NonNegative, Ridge
@@ -12,6 +11,6 @@ from rslib.blend.trained import Neural, Trees
 from rslib.blend.worth import Step, diversity, greedy, leave_one_out, two_member_optimum
 
 __all__ = ["Average", "Binned", "Blender", "Chain", "FeatureWeighted", "Members", "Neural",
-           "NonNegative", "Ridge", "Side", "Step", "Trees", "carve", "cross_fit", "diversity",
+           "NonNegative", "Ridge", "Side", "Step", "Trees", "cross_fit", "diversity",
            "folds_of", "greedy", "leave_one_out", "side_features", "side_of_split",
            "two_member_optimum"]

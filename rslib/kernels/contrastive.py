@@ -83,11 +83,6 @@ def contrastive_divergence_dense(cases, weights, offsets, hidden_offsets, noise,
     return Contrast(gradient.reshape(weights.shape), (data - expected)[entries], first - means)
 
 
-def _chunk(indptr, first, last):
-    """Return a slice of the entries of cases first to last."""
-    return slice(int(indptr[first]), int(indptr[last]))
-
-
 def _in_chunks(cases, weights, offsets, hidden_offsets, noise, visible_noise, gaussian):
     """Do the dense expressions for as many cases at a time as the memory holds."""
     xp, n_cases = array_module(weights), len(hidden_offsets)
@@ -96,7 +91,7 @@ def _in_chunks(cases, weights, offsets, hidden_offsets, noise, visible_noise, ga
     parts = []
     for first in range(0, n_cases, size):
         last = min(first + size, n_cases)
-        rows = _chunk(cases.indptr, first, last)
+        rows = slice(int(cases.indptr[first]), int(cases.indptr[last]))
         some = Cases(cases.indptr[first:last + 1] - cases.indptr[first], cases.ids[rows],
                      cases.levels[rows])
         draws = None if visible_noise is None else visible_noise[:, rows]

@@ -5,7 +5,7 @@ from typing import NamedTuple
 import numpy as np
 
 from rslib.backend import array_module, sum_by
-from rslib.models.sessions import days_of, keys_of
+from rslib.models.sessions import days_of, keys_of, place_of
 
 _NO_DAY = -1        # pairs without a day are of no session
 
@@ -46,7 +46,6 @@ class Levels:
         if len(self.levels_) == self.n_levels:
             self.levels_ = (sum_by(levels, values, len(counts)) / counts).astype(xp.float32)
         self.log_shares_ = xp.log(counts / len(values)).astype(xp.float32)
-        return levels
 
     def _level_of(self, values):
         """Return the nearest level of each rating, int32 (n,)."""
@@ -68,9 +67,7 @@ class Levels:
 
     def _sessions_of(self, pairs):
         """Return the number of the user and day of each pair, -1 where none is known."""
-        xp, keys = array_module(pairs.users), keys_of(pairs, days_of(pairs, _NO_DAY))
-        places = xp.minimum(xp.searchsorted(self.session_keys_, keys), len(self.session_keys_) - 1)
-        return xp.where(self.session_keys_[places] == keys, places, -1)
+        return place_of(keys_of(pairs, days_of(pairs, _NO_DAY)), self.session_keys_)
 
     def _offsets(self, biases):
         """Return o of each rating, (n, K)."""

@@ -36,6 +36,11 @@ def _transposed(features, n_features):
     return Features(indptr, rows_of(features.indptr)[rows].astype(np.int32), features.weights[rows])
 
 
+def _turned(pairs):
+    """Return pairs with users in the place of items."""
+    return Pairs(pairs.items, pairs.users, n_users=pairs.n_items, n_items=pairs.n_users)
+
+
 class Machine(Levels, Model):
     """Base of `rslib.models.RBM`, which says what the fields and attributes are."""
 
@@ -56,10 +61,9 @@ class Machine(Levels, Model):
         """Return what each case is known to have rated, or None where the machine does not ask."""
         if not self.conditional:
             return None
-        parts = [part if self.visible == "items" else
-                 Pairs(part.items, part.users, n_users=part.n_items, n_items=part.n_users)
-                 for part in (ratings, seen) if part is not None]
-        features = implicit_features(*parts, *[None] * (2 - len(parts)))
+        if self.visible == "users":
+            ratings, seen = _turned(ratings), None if seen is None else _turned(seen)
+        features = implicit_features(ratings, seen)
         xp = array_module(features.weights)
         return features._replace(weights=xp.ones_like(features.weights))
 

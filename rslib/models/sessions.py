@@ -31,6 +31,13 @@ def keys_of(pairs, days):
     return pairs.users.astype(np.int64) * _DAY + (days + np.int64(_DAY // 2))
 
 
+def place_of(keys, known):
+    """Return the place of each key among the sorted ``known`` ones, -1 where it is none of them."""
+    xp = array_module(keys, known)
+    places = xp.minimum(xp.searchsorted(known, keys), len(known) - 1)
+    return xp.where(known[places] == keys, places, -1)
+
+
 class Sessions:
     r"""Mixin of the models of time: sessions, the span of training, the centre of each user.
 
@@ -93,10 +100,7 @@ class Sessions:
     def _when(self, pairs: Pairs) -> When:
         """Look up the time of each pair; a pair without a day is of the last day of training."""
         xp, days = array_module(pairs.users), days_of(pairs, self.last_day_)
-        keys = keys_of(pairs, days)
-        places = xp.minimum(xp.searchsorted(self.session_keys_, keys), len(self.session_keys_) - 1)
-        known = self.session_keys_[places] == keys
+        sessions = place_of(keys_of(pairs, days), self.session_keys_)
         days = xp.clip(days, self.first_day_, self.last_day_)
-        return When(days, xp.where(known, places, -1),
-                    xp.where(known, self.session_sizes_[places], 1),
+        return When(days, sessions, xp.where(sessions >= 0, self.session_sizes_[sessions], 1),
                     self._deviations(pairs.users, days))
