@@ -273,16 +273,18 @@ def test_killed_in_the_middle_keeps_every_accepted_submission(tmp_path):
     game.master.join("us")
     random.seed(0)
     told, n_kills = [], 25
-    for _ in range(n_kills):
+    for number in range(n_kills):
         read_end, write_end = os.pipe()
         if (pid := os.fork()) == 0:
             random.seed()
             submit_for_ever(game, write_end)
         os.close(write_end)
-        time.sleep(random.uniform(0.02, 0.12))
-        os.kill(pid, signal.SIGKILL)
-        os.waitpid(pid, 0)
         with open(read_end) as pipe:
+            if number % 5:                      # once at work; else perhaps before the first
+                told.append(pipe.readline().strip())
+            time.sleep(random.uniform(0, 0.1))
+            os.kill(pid, signal.SIGKILL)
+            os.waitpid(pid, 0)
             told += pipe.read().splitlines()
         game.clock.advance(days=20_000)
         with sqlite3.connect(tmp_path / "master" / "board.sqlite") as db:
@@ -291,7 +293,7 @@ def test_killed_in_the_middle_keeps_every_accepted_submission(tmp_path):
                     db.execute("SELECT sha256, quiz FROM submissions ORDER BY id")]
         known = iter(kept)
         assert all(line in known for line in told)          # in order, none missing
-    assert len(told) > n_kills and len(kept) - len(told) <= n_kills
+    assert len(told) >= 4 * n_kills // 5 and len(kept) - len(told) <= n_kills
     assert len(game.restart().history()) == len(kept)
 
 

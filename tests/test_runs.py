@@ -5,12 +5,12 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import nbformat
 import pytest
 from toy import toy
+from waiting import HANG, wait_until
 
 import rslib.runs.ladder as ladder_module
 from rslib import runs
@@ -184,16 +184,18 @@ def sweep_command(notebook, folder, grid):
 
 
 def test_a_killed_sweep_goes_on_where_it_was(notebook, tmp_path):
-    folder = tmp_path / "sweep"
+    folder, gate = tmp_path / "sweep", tmp_path / "gate"
+    write_notebook(notebook, PARAMETERS, WORK.format(tests=os.path.dirname(__file__)),
+                   f"import pathlib, time\nwhile REG > 0.35 and not pathlib.Path({str(gate)!r})"
+                   ".exists():\n    time.sleep(0.02)", RECORD.format(rung="mf-als"))
     command = sweep_command(notebook, folder, "REG=0.1,0.2,0.3,0.4,0.5,0.6")
     started = subprocess.Popen(command, start_new_session=True, stderr=subprocess.DEVNULL)
-    limit = time.monotonic() + 60
-    while len(finished(folder)) < 3 and time.monotonic() < limit:
-        time.sleep(0.02)
+    wait_until(lambda: len(finished(folder)) == 3, started)
     os.killpg(started.pid, signal.SIGKILL)
     started.wait()
     before = finished(folder)
-    assert 3 <= len(before) < 6
+    assert len(before) == 3
+    gate.touch()
     second = subprocess.run(command, capture_output=True, text=True, check=True)
     after = finished(folder)
     assert len(after) == 6 and {key: after[key] for key in before} == before
@@ -205,14 +207,13 @@ def test_a_killed_sweep_goes_on_where_it_was(notebook, tmp_path):
 def test_ctrl_c_stops_workers_and_kernels_at_once(notebook, tmp_path):
     folder, pid = tmp_path / "sweep", tmp_path / "pid"
     write_notebook(notebook, PARAMETERS, f"import os, pathlib, time\npathlib.Path({str(pid)!r})"
-                                         ".write_text(str(os.getpid()))\ntime.sleep(600)")
+                                         ".write_text(str(os.getpid()))\n"
+                                         f"time.sleep({10 * HANG})")
     started = subprocess.Popen(sweep_command(notebook, folder, "REG=0.1"), text=True,
                                start_new_session=True, stderr=subprocess.PIPE)
-    limit = time.monotonic() + 60
-    while not (pid.exists() and pid.read_text()) and time.monotonic() < limit:
-        time.sleep(0.02)
+    wait_until(lambda: pid.exists() and pid.read_text(), started)
     os.killpg(started.pid, signal.SIGINT)
-    _, said = started.communicate(timeout=10)
+    _, said = started.communicate(timeout=HANG)      # a tenth of what its cell would sleep
     assert started.returncode == 130 and "stopped" in said and "Traceback" not in said
     with pytest.raises(ProcessLookupError):
         os.kill(int(pid.read_text()), 0)

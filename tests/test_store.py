@@ -11,6 +11,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 from pyarrow import csv
+from waiting import HANG
 
 from rslib.sources import SourceError, columns, load, spool, store
 
@@ -234,7 +235,7 @@ def test_two_processes_build_at_once(tmp_path, cache, rng):
     start = time.time() + 2
     both = [process(path, cache, start) for _ in range(2)]
     for running in both:
-        output, errors = running.communicate(timeout=60)
+        output, errors = running.communicate(timeout=HANG)
         assert running.returncode == 0 and output.startswith("70000 "), errors
     assert len(list(cache.iterdir())) == 1
 
@@ -249,6 +250,6 @@ def test_memory_stays_small(tmp_path, cache, rng):
                  rng.integers(1, 6, len(pairs)), seconds)
     for limit in (250, 60):     # MB above the imports: while building, then from the store
         running = process(path, cache)
-        output, errors = running.communicate(timeout=60)
+        output, errors = running.communicate(timeout=HANG)
         assert running.returncode == 0, errors
         assert float(output.split()[1]) < limit

@@ -81,7 +81,7 @@ def _keep_failed(folder, error, out):
         (failed / "error.txt").write_text(f"{error}\n", encoding="utf-8")
 
 
-def run_notebook(path, parameters=None, out=None, *, runs=None, start_timeout=60):
+def run_notebook(path, parameters=None, out=None, *, runs=None, start_timeout=300):
     """Run one notebook in a kernel of this interpreter, one thread, and keep it executed.
 
     Parameters
