@@ -129,7 +129,8 @@ def test_models_follow_the_data(model, train, on_device, cupy, tmp_path):
         assert isinstance(array, float | int | strict.ndarray), f"{name} left the device"
     ours.save(tmp_path / "model.npz")
     again = type(model).load(tmp_path / "model.npz")
-    np.testing.assert_allclose(again.predict(train.pairs), ours.predict(pairs).get(), rtol=1e-6)
+    np.testing.assert_allclose(again.predict(train.pairs), ours.predict(pairs).get(), rtol=1e-6,
+                               atol=1e-6)       # that of a sum of stars in float32
 
 
 @each_exact
