@@ -19,9 +19,9 @@ FUNCTIONS = {
     "cumsum": {"axis", "dtype"}, "diff": {"axis"}, "einsum": set(), "flatnonzero": set(),
     "exp": set(), "full": {"dtype"}, "isfinite": set(), "isnan": set(), "lexsort": set(),
     "log": set(), "maximum": set(), "minimum": set(), "ones": {"dtype"}, "ones_like": {"dtype"},
-    "partition": {"axis"}, "repeat": {"axis"}, "searchsorted": {"side"}, "sign": set(),
-    "sqrt": set(), "stack": {"axis"}, "take_along_axis": {"axis"}, "tile": set(),
-    "unique": {"return_index", "return_inverse"}, "where": set(), "zeros": {"dtype"},
+    "partition": {"axis"}, "repeat": {"axis"}, "rint": set(), "searchsorted": {"side"},
+    "sign": set(), "sqrt": set(), "stack": {"axis"}, "take_along_axis": {"axis"},
+    "tile": set(), "unique": {"return_index", "return_inverse"}, "where": set(), "zeros": {"dtype"},
     "zeros_like": {"shape"},
 }
 LINALG = {"cholesky", "solve"}

@@ -4,6 +4,7 @@ import numba
 import numpy as np
 import pytest
 
+import rslib.kernels.similarity as similarity_module
 from rslib.kernels.neighbours import (
     neighbour_deviations,
     neighbour_deviations_batched,
@@ -111,6 +112,23 @@ def test_pearson_is_the_correlation_of_the_common_users():
     both = np.isfinite(stars[:, 2]) & np.isfinite(stars[:, 7])
     assert ours.dtype == np.float32
     assert ours[2, 7] == pytest.approx(np.corrcoef(stars[both][:, [2, 7]].T)[0, 1], abs=1e-5)
+
+
+def test_equal_similarities_stay_equal_however_sums_are_rounded(monkeypatch):
+    """Three items that all users rate alike: each is the others' nearest, in order of their ids."""
+    rng, sum_block = np.random.default_rng(0), similarity_module._sum_block
+    stars = 3 + rng.normal(0, 1, (9, 1)) * [1.0, 1.7, 0.3]      # alike, up to a factor
+    users, items = np.divmod(np.arange(27), 3)
+    ratings = Ratings(users, items, values=stars.ravel())
+
+    def moved(*arguments):
+        return CoRatings(*(array if array is None or at == 0 else array * rng.uniform(
+            1 - 3e-7, 1 + 3e-7, array.shape).astype(np.float32)
+            for at, array in enumerate(sum_block(*arguments))))
+    monkeypatch.setattr(similarity_module, "_sum_block", moved)
+    for _ in range(20):
+        ids, best = similar_items(*sides(ratings, np.float32), 2, kind="cosine", shrinkage=5)
+        assert ids.tolist() == [[1, 2], [0, 2], [0, 1]] and len(set(best.ravel().tolist())) == 1
 
 
 @pytest.mark.parametrize("kind", ["pearson", "cosine"])

@@ -10,6 +10,7 @@ from rslib.kernels.compiled import threaded
 from rslib.kernels.top_k import rows_between
 
 BUDGET = 1 << 26    # bytes
+GRID = 1 << 16      # similarities that are ranked are multiples of one over this
 
 
 class CoRatings(NamedTuple):
@@ -220,13 +221,16 @@ def similarity_blocks(by_item, by_user, values_by_item, values_by_user, *, kind=
                       shrinkage=0.0, budget=BUDGET):
     """Yield (first, similarities): those of a block of items, from ``first`` on, with all items.
 
-    ``budget`` bounds the bytes of a block's statistics, at least one item at a time; see
-    `co_ratings` and `similarity` for the rest.
+    Rounded to multiples of 2^-16: many similarities are equal, such as those of items that the same
+    two users rated alike, and must stay equal however a processor rounds, or their order hangs on
+    the last bit. ``budget`` bounds the bytes of a block's statistics, at least one item at a time;
+    see `co_ratings` and `similarity` for the rest.
     """
+    xp = array_module(values_by_item)
     _check(by_item, by_user, values_by_item, values_by_user)
     n_items, itemsize = len(by_item.indptr) - 1, values_by_item.dtype.itemsize
     step = max(1, budget // (12 * max(n_items, 1) * itemsize))      # six sums and as much again
     for first in range(0, n_items, step):
         stats = _sum_block(by_item, by_user, values_by_item, values_by_user, first,
                            min(first + step, n_items), kind == "pearson")
-        yield first, similarity(stats, kind, shrinkage)
+        yield first, xp.rint(similarity(stats, kind, shrinkage) * GRID) / GRID
