@@ -91,8 +91,14 @@ class Interval:
     def resolved(self):
         return self.low > 0 or self.high < 0
 
+    def __format__(self, spec):
+        """Format all three numbers alike: ``f"{interval:+.3f}"``; four decimals by default."""
+        difference, low, high = (format(number, spec or "+.4f") for number in
+                                 (self.difference, self.low, self.high))
+        return f"{difference} [{low}, {high}]"
+
     def __str__(self):
-        return f"{self.difference:+.4f} [{self.low:+.4f}, {self.high:+.4f}]"
+        return format(self)
 
 
 def paired_bootstrap(predictions, reference, values, users, *, n_resamples=2000, seed=0):

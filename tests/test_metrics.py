@@ -71,3 +71,9 @@ def test_users_hang_together_so_their_resampling_is_wider():
 def test_same_seed_same_interval():
     once, again = (metrics.paired_bootstrap(*two_models(0.02)) for _ in range(2))
     assert once == again
+
+
+def test_an_interval_prints_as_many_digits_as_it_is_asked_for():
+    interval = metrics.Interval(-0.01234, -0.02, 0.00004)
+    assert str(interval) == f"{interval}" == "-0.0123 [-0.0200, +0.0000]"
+    assert f"{interval:+.2f}" == "-0.01 [-0.02, +0.00]"
