@@ -1,16 +1,19 @@
 # Every target sets up what it needs, once; later calls install nothing.
 #   make ladder [DATASET=ml-1m | DATASET=path/to/mine.csv]    PYTHON=python3.12 picks the Python
+#   make portable [MODES="nehalem noise-1"]
 .DEFAULT_GOAL := help
-.PHONY: help ladder test lab outputs clean
+.PHONY: help ladder test portable lab outputs clean
 
 PYTHON ?=
 DATASET ?=
 JOBS ?= 2
+MODES ?=
 RUN := .venv/bin/python -m
 
 help:
 	@echo "make ladder   run every notebook and write reports/ladder (DATASET=name or file)"
 	@echo "make test     ruff, pytest, and every notebook against its committed outputs"
+	@echo "make portable the notebooks under other instruction sets, threads and roundings (MODES=...)"
 	@echo "make lab      open the notebooks in JupyterLab"
 	@echo "make outputs  run the notebooks and keep their new outputs, to commit"
 	@echo "make clean    remove the environments and everything that was computed"
@@ -21,6 +24,9 @@ ladder: .venv/.ready-base
 test: .venv/.ready-test
 	@$(RUN) ruff check .
 	@$(RUN) pytest -n $(JOBS) --dist loadfile
+
+portable: .venv/.ready-test
+	@.venv/bin/python tests/portable.py --jobs $(JOBS) $(MODES)
 
 lab: .venv-lab/.ready-lab
 	@.venv-lab/bin/jupyter lab notebooks

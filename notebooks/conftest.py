@@ -1,5 +1,6 @@
 """Collect every notebook as tests: nbval runs the cells, decimals compare with a tolerance."""
 
+import os
 import tempfile
 
 from nbval.plugin import IPyNbCell, IPyNbFile
@@ -7,8 +8,14 @@ from printed import Printed
 
 from rslib.runs.execute import ONE_THREAD, environment
 
+PATIENCE = 600      # seconds that a kernel may take to start, or to hand over an output: a hang
+
 
 class Cell(IPyNbCell):
+    def __init__(self, *arguments, **options):
+        super().__init__(*arguments, **options)
+        self.output_timeout = PATIENCE
+
     def sanitize(self, text):
         return Printed(super().sanitize(text)) if isinstance(text, str) else text
 
@@ -17,7 +24,8 @@ class Notebook(IPyNbFile):
     def setup(self):
         """Give the kernel one thread, and a scratch folder to record into, never reports/."""
         self.scratch = tempfile.TemporaryDirectory()
-        with environment(ONE_THREAD | {"RSLIB_RUNS": self.scratch.name}):
+        threads = dict.fromkeys(ONE_THREAD, os.environ.get("NOTEBOOK_THREADS", "1"))
+        with environment(threads | {"RSLIB_RUNS": self.scratch.name}):
             super().setup()
 
     def teardown(self):
@@ -38,4 +46,5 @@ def pytest_collect_file(file_path, parent):
     options = parent.config.option
     if file_path.suffix == ".ipynb" and not (options.nbval or options.nbval_lax):
         options.nbval_current_env = True
+        options.nbval_kernel_startup_timeout = PATIENCE
         return Notebook.from_parent(parent, path=file_path)
