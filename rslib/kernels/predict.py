@@ -21,7 +21,7 @@ def predict_pairs(users, items, mean, user_bias, item_bias, user_factors=None, i
         Stars, not clipped.
     """
     xp = array_module(users, items, user_bias, item_bias, user_factors, item_factors)
-    stars = user_bias[users] + item_bias[items] + xp.asarray(mean, dtype=user_bias.dtype)
+    stars = xp.asarray(mean, dtype=user_bias.dtype) + user_bias[users] + item_bias[items]
     if user_factors is not None:
         for start in range(0, len(users), BLOCK):
             block = slice(start, start + BLOCK)

@@ -191,6 +191,12 @@ class GlobalWeights(Model):
     def predict(self, pairs: Pairs):
         """Return the prediction of each pair, in stars, not clipped."""
         self._check(pairs)
+        explicit, implicit = self.said(pairs)
+        return (predict_pairs(pairs.users, pairs.items, self.global_mean_, self.user_bias_,
+                              self.item_bias_) + explicit + implicit)
+
+    def said(self, pairs: Pairs):
+        """Return what the explicit and what the implicit weights add to each pair, in stars."""
         xp = array_module(pairs.users)
         users, items = pairs.users, pairs.items
         explicit, n_rated = weighted_sums(users, items, self.rated_indptr_, self.rated_ids_,
@@ -198,9 +204,8 @@ class GlobalWeights(Model):
         ones = xp.ones(len(self.seen_ids_), explicit.dtype)
         implicit, n_seen = weighted_sums(users, items, self.seen_indptr_, self.seen_ids_, ones,
                                          self.implicit_weights_)
-        return (predict_pairs(users, items, self.global_mean_, self.user_bias_, self.item_bias_)
-                + explicit / xp.sqrt(xp.maximum(n_rated, 1)).astype(explicit.dtype)
-                + implicit / xp.sqrt(xp.maximum(n_seen, 1)).astype(implicit.dtype))
+        return (explicit / xp.sqrt(xp.maximum(n_rated, 1)).astype(explicit.dtype),
+                implicit / xp.sqrt(xp.maximum(n_seen, 1)).astype(implicit.dtype))
 
     def fold_in(self, ratings: Ratings) -> "GlobalWeights":
         """Return the model for the users of ``ratings``, new to it, with the items as they are.

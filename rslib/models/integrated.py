@@ -90,10 +90,11 @@ class Integrated(SVDpp):
     def predict(self, pairs: Pairs):
         """Return the prediction of each pair, in stars, not clipped."""
         self._check(pairs)
-        nothing = array_module(self.user_bias_).zeros_like
-        return self._part().predict(pairs) + predict_pairs(
-            pairs.users, pairs.items, 0.0, nothing(self.user_bias_), nothing(self.item_bias_),
-            self.user_sums_, self.item_factors_)
+        stars = predict_pairs(pairs.users, pairs.items, self.global_mean_, self.user_bias_,
+                              self.item_bias_, self.user_sums_, self.item_factors_)
+        for said in self._part().said(pairs):
+            stars = stars + said
+        return stars
 
     def score(self, users):
         """Return the predicted stars of every item for each of ``users``: (n, n_items)."""

@@ -112,6 +112,8 @@ class TemporalBaseline(Sessions, Terms, Model):
     reg_frequency: float = 25.0
     n_epochs: int = 20
 
+    _equation = ("calendar_bias_", "user_bias_", "drift_", "day_bias_", "item_bias_", "item_bins_",
+                 "item_frequencies_")       # the terms in its order; the scale multiplies
     _derived = (*Sessions._calendar, "knots_")
     _learned = ("user_bias_", "item_bias_", "calendar_bias_", "item_bins_", "item_frequencies_",
                 "drift_", "day_bias_", "scale_", "day_scale_", "global_mean_", *_derived)
@@ -243,7 +245,7 @@ class TemporalBaseline(Sessions, Terms, Model):
 
     def _biases(self, pairs):
         terms = self._terms(pairs, self._when(pairs))
-        return (self.global_mean_ + self._sum(terms)).astype(np.float32)
+        return self._sum(terms).astype(np.float32)
 
     def fold_in(self, ratings: Ratings) -> "TemporalBaseline":
         """Return the model for the users of ``ratings``, new to it, with the items as they are."""

@@ -46,19 +46,23 @@ class Terms:
         return sum(parts)
 
     def _sum(self, terms):
-        """Return the sum of the terms, in stars."""
-        total = 0
-        for term in terms:
-            if term.times != "item":        # the parameters of c multiply the others
-                weights = self._weights(term, terms)
-                said = getattr(self, term.name).ravel()[term.ids]
-                total = total + (said if weights is None else said * weights)
+        """Return the mean plus the terms in the order of the equation, in stars."""
+        total = self.global_mean_
+        for name in self._equation:
+            of_name = [term for term in terms if term.name == name]
+            if of_name:
+                total = total + sum(self._of(term) if term.times != "scale" else self._scaled(
+                    term, terms) for term in of_name)
         return total
+
+    def _scaled(self, term, terms):
+        weights, said = self._weights(term, terms), self._of(term)
+        return said if weights is None else said * weights
 
     def _alternate(self, ratings, n_epochs, on_epoch=None, names=None):
         """Set the terms called ``names``, or all, one after the other to their minimum."""
         terms = self._terms(ratings.pairs, self._when(ratings.pairs))
-        errors = ratings.values - self.global_mean_ - self._sum(terms)
+        errors = ratings.values - self._sum(terms)
         for epoch in range(1, n_epochs + 1):
             for term in terms:
                 if names is None or term.name in names:
