@@ -14,14 +14,15 @@ from numba import config
 from numba.cuda.simulator.kernelapi import FakeCUDAModule
 from strict import ndarray, pretend_cupy
 from test_kernels import RULES, biased_mf_start
-from test_sessions import RATES, random_visits
 from test_sessions import problem as session_problem
-from test_svdpp import random_features
+from test_sessions import random_visits
+from test_svdpp import STEPS, random_features
 from test_svdpp import start as feature_start
 from worlds import planted_world
 
 from rslib import kernels
 from rslib.kernels import features_gpu, rules, sessions_gpu, sgd_gpu
+from rslib.kernels.states import in_type
 from rslib.models import (
     NSVD,
     AsymmetricSVD,
@@ -74,7 +75,7 @@ def visits(user, item, value, state, steps, lane, lanes, reduce_sum):
 
 def one_epoch(epoch, rule, start, ratings, users, dtype=np.float32):
     state, steps = start(ratings)
-    state = tuple(array.astype(dtype) for array in state)
+    state, steps = type(state)(*(array.astype(dtype) for array in state)), in_type(steps, dtype)
     return (epoch(rule, ratings.by_user, users, state, steps), *state)
 
 
@@ -110,7 +111,7 @@ def test_nothing_to_do_changes_nothing(users, small):
     state, steps = biased_mf_start(few)
     before = [array.copy() for array in state]
     assert sgd_gpu.sgd_epoch_gpu(rules.biased_mf, few.by_user, np.array(users, int),
-                                 tuple(state), steps) == 0
+                                 state, steps) == 0
     assert all(map(np.array_equal, state, before))
 
 
@@ -129,11 +130,15 @@ def test_users_as_sums_of_features_equal_the_slow_twin(ratings_a_warp, dtype, rt
     n_warps = min(sgd_gpu.warps_for(len(small)), len(users))
     in_turn = np.concatenate([users[warp::n_warps] for warp in range(n_warps)])
     results = []
-    for epoch, order in ((features_gpu.feature_sgd_epoch_gpu, users),
-                         (kernels.feature_sgd_epoch_slow, in_turn)):
+    features_of = features_of._replace(weights=features_of.weights.astype(dtype))
+    steps = in_type(STEPS, dtype)
+    for on_gpu, order in ((True, users), (False, in_turn)):
         state = feature_start(small, 8, dtype)
-        steps = tuple(map(dtype, (3.4, 0.02, 0.05, 0.02)))
-        results.append((epoch(small.by_user, order, features_of, state, steps), *state))
+        squares = features_gpu.feature_sgd_epoch_gpu(
+            small.by_user, order, features_of, features_of.energy.astype(dtype), state, steps,
+            rules.feature_mf) if on_gpu else kernels.feature_sgd_epoch_slow(
+                small.by_user, order, features_of, state, steps)
+        results.append((squares, *state))
     for ours, theirs in zip(*results, strict=True):
         np.testing.assert_allclose(ours, theirs, rtol=rtol, atol=rtol)
 
@@ -148,12 +153,11 @@ def test_sessions_equal_the_slow_twin(parts, dtype, rtol, monkeypatch):
     in_turn = np.concatenate([users[warp::n_warps] for warp in range(n_warps)])
     for on_gpu, order in ((True, users), (False, in_turn)):
         state, steps, features_of = session_problem(met, dtype, parts)
-        steps = tuple(dtype(step) if np.isscalar(step) else step for step in steps)
-        rates = tuple(map(dtype, RATES))
-        squares = sessions_gpu.session_sgd_epoch_gpu(
-            *met.columns(dtype), order, features_of.indptr, features_of.ids,
-            features_of.weights.astype(dtype), state, steps, rates) if on_gpu else (
-            kernels.session_sgd_epoch_slow(met, order, features_of, state, steps, rates))
+        steps = in_type(steps, dtype)
+        features_of = features_of._replace(weights=features_of.weights.astype(dtype))
+        epoch = (sessions_gpu.session_sgd_epoch_gpu if on_gpu
+                 else kernels.session_sgd_epoch_slow)
+        squares = epoch(met.in_type(dtype), order, features_of, state, steps)
         results.append((squares, *state))
     for ours, theirs in zip(*results, strict=True):
         np.testing.assert_allclose(ours, theirs, rtol=rtol, atol=rtol)
@@ -168,7 +172,7 @@ class Launched:
     def __getitem__(self, grid):
         def memory(value):
             if isinstance(value, tuple):
-                return tuple(map(memory, value))
+                return type(value)(*map(memory, value))
             return value._data if isinstance(value, ndarray) else value
         return lambda *arguments: self.kernel[grid](*map(memory, arguments))
 

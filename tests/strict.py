@@ -48,7 +48,8 @@ def _host(value, allow_host=False):
     if isinstance(value, np.ndarray) and not allow_host:
         raise TypeError("Unsupported type <class 'numpy.ndarray'>")
     if isinstance(value, tuple | list):
-        return type(value)(_host(item, allow_host) for item in value)
+        moved = [_host(item, allow_host) for item in value]
+        return type(value)(*moved) if hasattr(value, "_fields") else type(value)(moved)
     return value
 
 

@@ -1,6 +1,8 @@
 """Imports go one way, and only the backend and the GPU driver know CuPy."""
 
 import ast
+import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -62,3 +64,46 @@ def test_importing_the_models_needs_no_cupy():
 @pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(PACKAGE)))
 def test_a_file_is_one_idea(path):
     assert len(path.read_text().splitlines()) <= 270
+
+
+def functions(path):
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            yield node
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_functions_are_short_and_take_few_arguments(path):
+    for node in functions(path):
+        arguments = node.args.posonlyargs + node.args.args + node.args.kwonlyargs
+        assert len(arguments) <= 10, f"{node.name} takes {len(arguments)} arguments"
+        lines = node.end_lineno - node.lineno + 1
+        if ast.get_docstring(node):
+            lines -= node.body[0].end_lineno - node.body[0].lineno + 1
+        assert lines <= 60, f"{node.name} has {lines} lines"
+
+
+def test_models_name_their_attributes():
+    """Looking attributes up by a name made at run time hides what a model learns."""
+    found = [f"{path.name}: {line.strip()}" for path in FILES if part(path) == "models"
+             for line in path.read_text().splitlines()
+             if re.search(r"\b(getattr|setattr|vars)\(|__dict__", line)]
+    assert len(found) <= 5, found
+
+
+def private_names(source):
+    """Names with a leading underscore that a cell reads, but for those of named tuples."""
+    public = {"_replace", "_fields", "_asdict", "_make", "_"}
+    for node in ast.walk(ast.parse(source)):
+        name = node.attr if isinstance(node, ast.Attribute) else getattr(node, "id", "")
+        if name.startswith("_") and not name.startswith("__") and name not in public:
+            yield name
+
+
+@pytest.mark.parametrize("path", sorted((rslib.HOME / "notebooks").glob("*.ipynb")),
+                         ids=lambda path: path.stem)
+def test_notebooks_teach_from_public_names(path):
+    cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
+    found = [name for cell in cells if cell["cell_type"] == "code"
+             for name in private_names("".join(cell["source"]))]
+    assert not found and "mock" not in path.read_text(encoding="utf-8").split('"outputs"')[0]

@@ -10,6 +10,7 @@ from worlds import planted_world
 
 from rslib import kernels
 from rslib.backend import asnumpy, gpu_available
+from rslib.kernels.states import in_type
 from rslib.metrics import rmse
 from rslib.models import BiasedMF
 
@@ -42,15 +43,20 @@ def test_regressions_agree_to_rounding(kind, lengths, dtype, atol, k):
     np.testing.assert_allclose(ours.get(), slow, rtol=0, atol=atol * abs(slow).max(initial=1))
 
 
+def moved(values):
+    """Named tuples of arrays and numbers, the arrays on the device."""
+    return type(values)(*(moved(value) if isinstance(value, tuple) else to_gpu([value])[0]
+                          if isinstance(value, np.ndarray) else value for value in values))
+
+
 @pytest.mark.parametrize("dtype, rtol", [(np.float32, 1e-4), (np.float64, 1e-11)])
 @pytest.mark.parametrize("rule, start", RULES, ids=[rule.__name__ for rule, _ in RULES])
 def test_one_warp_equals_the_slow_twin(rule, start, dtype, rtol, train):
     users = np.random.default_rng(2).permutation(train.n_users)[:20]    # too few for two warps
     state, steps = start(train)
-    steps = tuple(step if isinstance(step, np.ndarray) else dtype(step) for step in steps)
-    slow = tuple(array.astype(dtype) for array in state)
-    fast = tuple(to_gpu(slow))
-    on_gpu = tuple(to_gpu([step])[0] if isinstance(step, np.ndarray) else step for step in steps)
+    steps = in_type(steps, dtype)
+    slow = type(state)(*(array.astype(dtype) for array in state))
+    fast, on_gpu = moved(slow), moved(steps)
     squares = kernels.sgd_epoch(rule, train.to("gpu").by_user, users, fast, on_gpu)
     assert squares == pytest.approx(
         kernels.sgd_epoch_slow(rule, train.by_user, users, slow, steps), rel=rtol)

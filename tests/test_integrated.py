@@ -6,16 +6,22 @@ from test_svdpp import STEPS, random_features, start
 
 from rslib import kernels
 from rslib.kernels import rules
+from rslib.kernels.states import (
+    IntegratedState,
+    IntegratedSteps,
+    Known,
+    NeighbourhoodState,
+    NeighbourhoodSteps,
+)
 from rslib.models import Integrated
-from rslib.models.feature_sums import implicit_features
-from rslib.models.global_weights import neighbourhood_steps
+from rslib.models.descent import known_of
 
 
 def said_by_items(train, rng):
     """What each user rated with a deviation, and what each is known to have rated."""
     side = train.by_user
     x = rng.normal(0, 0.5, len(side.ids))
-    return side.indptr, side.ids, x, side.indptr, side.ids, np.abs(x)
+    return Known(side.indptr, side.ids, x, side.indptr, side.ids, np.abs(x))
 
 
 def tables(rng, n_items, dtype=np.float64):
@@ -31,8 +37,9 @@ def test_without_weights_it_is_svdpp(train):
     alone, both = (start(train, 50, np.float64) for _ in range(2))
     zero = [np.zeros((train.n_items, train.n_items)) for _ in range(2)]
     kernels.feature_sgd_epoch(train.by_user, users, features_of, alone, STEPS)
-    kernels.feature_sgd_epoch(train.by_user, users, features_of, (*both, *zero),
-                              (*STEPS, 0.0, 0.1, *said_by_items(train, rng)), rules.integrated)
+    kernels.feature_sgd_epoch(train.by_user, users, features_of, IntegratedState(*both, *zero),
+                              IntegratedSteps(*STEPS, 0.0, 0.1, *said_by_items(train, rng)),
+                              rules.integrated)
     for ours, theirs in zip(both, alone, strict=True):
         np.testing.assert_allclose(ours, theirs, rtol=1e-9, atol=1e-12)
     assert not any(table.any() for table in zero)
@@ -43,14 +50,15 @@ def test_without_factors_it_is_the_global_weights(train):
     rng = np.random.default_rng(0)
     features_of, said = random_features(train.n_users, 50, rng), said_by_items(train, rng)
     bias, weights = start(train, 50, np.float64)[:2], tables(rng, train.n_items)
-    alone = *(array.copy() for array in bias), *(table.copy() for table in weights)
-    both = *bias, np.zeros((50, 3)), np.zeros((train.n_items, 3)), *weights
+    alone = NeighbourhoodState(*(array.copy() for array in (*bias, *weights)))
+    both = IntegratedState(*bias, np.zeros((50, 3)), np.zeros((train.n_items, 3)), *weights)
     mean, rate, reg, reg_bias = STEPS
     for user in np.arange(train.n_users)[:, None]:
         kernels.sgd_epoch(rules.neighbourhood, train.by_user, user, alone,
-                          (mean, rate, 0.1, reg_bias, *said))
+                          NeighbourhoodSteps(mean, rate, 0.1, reg_bias, *said))
         kernels.feature_sgd_epoch(train.by_user, user, features_of, both,
-                                  (mean, rate, reg, reg_bias, rate, 0.1, *said), rules.integrated)
+                                  IntegratedSteps(mean, rate, reg, reg_bias, rate, 0.1, *said),
+                                  rules.integrated)
     for ours, theirs in zip((*both[:2], *both[4:]), alone, strict=True):
         np.testing.assert_allclose(ours, theirs, rtol=1e-9, atol=1e-12)
     assert not both[2].any() and not both[3].any()
@@ -62,18 +70,18 @@ def test_an_epoch_descends_the_objective_of_the_docstring(train):
     names = "item_factors_", "implicit_factors_", "user_factors_", "weights_", "implicit_weights_"
     rng = np.random.default_rng(5)
     before = {name: np.float64(getattr(model, name)) for name in names}
-    vars(model).update(before)
-    features_of = model._features_of(train, None)
+    model.learn(before)
+    features_of = model.parts()[2].features_of(model, train, None)
     table = np.concatenate([before["implicit_factors_"], before["user_factors_"]])
     q, w, c = (before[name].copy() for name in ("item_factors_", "weights_", "implicit_weights_"))
-    said = neighbourhood_steps(train.by_user, model.rated_deviations_,
-                               implicit_features(train, None))
+    said = known_of(model)
     bias = np.float64(model.user_bias_), np.float64(model.item_bias_)
     rate = 1e-7
     kernels.feature_sgd_epoch(
-        train.by_user, np.arange(train.n_users), features_of, (*bias, table, q, w, c),
-        (model.global_mean_, rate, model.reg, model.reg_bias, rate, model.reg_weights, *said),
-        rules.integrated)
+        train.by_user, np.arange(train.n_users), features_of,
+        IntegratedState(*bias, table, q, w, c),
+        IntegratedSteps(model.global_mean_, rate, model.reg, model.reg_bias, rate,
+                        model.reg_weights, *said), rules.integrated)
     y, p = np.split(table, [train.n_items])
     for name, after in zip(names, (q, y, p, w, c), strict=True):
         place = tuple(rng.integers(0, after.shape))
@@ -83,7 +91,7 @@ def test_an_epoch_descends_the_objective_of_the_docstring(train):
             moved[name][place] += step
             sums = kernels.feature_sums(features_of, np.concatenate(
                 [moved["implicit_factors_"], moved["user_factors_"]]))
-            vars(model).update(moved, user_sums_=sums)
+            model.learn(moved | {"user_sums_": sums})
             ends.append(model.objective(train))
         slope = (ends[0] - ends[1]) / 2e-4
         step = (after - before[name])[place] / rate

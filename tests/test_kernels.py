@@ -6,6 +6,16 @@ import pytest
 
 from rslib import kernels
 from rslib.kernels import normal_equations, rules, sgd
+from rslib.kernels.states import (
+    BaselineState,
+    BiasedMFState,
+    Known,
+    MFState,
+    NeighbourhoodState,
+    NeighbourhoodSteps,
+    SharedSteps,
+    Steps,
+)
 from rslib.ratings import Ratings
 
 
@@ -150,20 +160,20 @@ def test_predict_pairs_in_blocks_equals_one_by_one(monkeypatch):
 def baseline_start(train):
     shrinkage = [np.full(n, 0.1, np.float32) for n in (train.n_users, train.n_items)]
     state = [np.full(n, 0.3, np.float32) for n in (train.n_users, train.n_items)]
-    return state, (3.5, 0.05, *shrinkage)
+    return BaselineState(*state), SharedSteps(3.5, 0.05, *shrinkage)
 
 
 def biased_mf_start(train):
     rng = np.random.default_rng(1)
     state = [rng.normal(0, 0.3, shape).astype(np.float32)
              for n in (train.n_users, train.n_items) for shape in (n, (n, 4))]
-    return state[::2] + state[1::2], (3.5, 0.05, 0.1, 0.02)
+    return BiasedMFState(*state[::2], *state[1::2]), Steps(3.5, 0.05, 0.1, 0.02)
 
 
 def mf_start(train):
     (_, _, *factors), (centre, learning_rate, *_) = biased_mf_start(train)
     shares = [np.full(n, 10 / n, np.float32) for n in (train.n_users, train.n_items)]
-    return factors, (centre, learning_rate, *shares)
+    return MFState(*factors), SharedSteps(centre, learning_rate, *shares)
 
 
 def neighbourhood_start(train):
@@ -174,7 +184,13 @@ def neighbourhood_start(train):
         np.fill_diagonal(table, 0)
     rated = train.by_user
     x, s = (rng.normal(0, 0.3, len(train)).astype(np.float32) for _ in range(2))
-    return state, (3.5, 0.05, 0.1, 0.02, rated.indptr, rated.ids, x, rated.indptr, rated.ids, s)
+    known = Known(rated.indptr, rated.ids, x, rated.indptr, rated.ids, s)
+    return NeighbourhoodState(*state), NeighbourhoodSteps(3.5, 0.05, 0.1, 0.02, *known)
+
+
+def copied(state):
+    """A state of the same kind, with arrays of its own."""
+    return type(state)(*(array.copy() for array in state))
 
 
 RULES = [(rules.baseline, baseline_start), (rules.biased_mf, biased_mf_start),
@@ -190,7 +206,7 @@ def test_compiled_epoch_equals_the_slow_twin(rule, start, n_blocks, train):
     results = []
     for epoch in (kernels.sgd_epoch, kernels.sgd_epoch_slow):
         state, steps = start(train)
-        results.append((epoch(rule, ratings, users, tuple(state), steps), *state))
+        results.append((epoch(rule, ratings, users, state, steps), *state))
     for fast, slow in zip(*results, strict=True):
         np.testing.assert_allclose(fast, slow, rtol=1e-4, atol=1e-5)
 
@@ -204,7 +220,7 @@ def test_any_number_of_threads_gives_the_same_bits(rule, start, train):
             numba.set_num_threads(n_threads)
             state, steps = start(train)
             for _ in range(3):
-                kernels.sgd_epoch(rule, blocks, users, tuple(state), steps)
+                kernels.sgd_epoch(rule, blocks, users, state, steps)
             results.append(state)
     finally:
         numba.set_num_threads(before)
@@ -240,17 +256,17 @@ def test_blocks_hold_about_equally_many_ratings(train):
 def test_lanes_share_the_work_of_one_rating(rule, start, train):
     """Four lanes, each owning some factors, end where one lane alone ends."""
     alone, steps = start(train)
-    shared = [array.copy() for array in alone]
+    shared = copied(alone)
     user, item, value = train.users[0], train.items[0], train.values[0]
-    rule(user, item, value, tuple(alone), steps, 0, 1, lambda partial: partial)
+    rule(user, item, value, alone, steps, 0, 1, lambda partial: partial)
     partials = []
     for lane in range(4):       # first pass: each lane's partial sum, on a scratch copy
-        scratch = tuple(array.copy() for array in shared)
+        scratch = copied(shared)
         rule(user, item, value, scratch, steps, lane, 4, lambda s: partials.append(s) or s)
     total = sum(partials)
-    before = [array.copy() for array in shared]
+    before = copied(shared)
     for lane in range(4):       # second pass: every lane starts from the same state
-        scratch = tuple(array.copy() for array in before)
+        scratch = copied(before)
         rule(user, item, value, scratch, steps, lane, 4, lambda _: total)
         for array, start_of, moved in zip(shared, before, scratch, strict=True):
             array += moved - start_of
@@ -287,11 +303,11 @@ def share_mf(state, steps, user, item, value):
 def test_step_is_minus_half_the_gradient_of_the_rating_s_share(rule, start, share, train):
     """Central differences of the share of the objective, in float64."""
     state, steps = start(train)
-    state = [array.astype(float) for array in state]
+    state = type(state)(*(array.astype(float) for array in state))
     user, item, value = int(train.users[0]), int(train.items[0]), float(train.values[0])
     learning_rate = 1e-6
-    moved = [array.copy() for array in state]
-    rule(user, item, value, tuple(moved), (steps[0], learning_rate, *steps[2:]), 0, 1,
+    moved = copied(state)
+    rule(user, item, value, moved, steps._replace(learning_rate=learning_rate), 0, 1,
          lambda partial: partial)
     for which, array in enumerate(state):
         row = user if which % 2 == 0 else item
@@ -308,7 +324,8 @@ def test_step_is_minus_half_the_gradient_of_the_rating_s_share(rule, start, shar
 
 def test_epoch_returns_the_squared_errors_it_met():
     one = Ratings(np.array([0]), np.array([0]), values=np.array([5.0])).by_user
-    state = tuple(np.zeros(1, np.float32) for _ in range(2))
+    state = BaselineState(*(np.zeros(1, np.float32) for _ in range(2)))
     zero = np.zeros(1, np.float32)
-    squares = kernels.sgd_epoch(rules.baseline, one, np.array([0]), state, (3.0, 0.1, zero, zero))
+    squares = kernels.sgd_epoch(rules.baseline, one, np.array([0]), state,
+                                SharedSteps(3.0, 0.1, zero, zero))
     assert squares == pytest.approx(4.0) and state[0][0] == pytest.approx(0.2)

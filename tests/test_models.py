@@ -29,8 +29,6 @@ from rslib.models import (
     TemporalWeights,
     TimeSVDpp,
 )
-from rslib.models.feature_sums import FeatureSums
-from rslib.models.session_sums import SessionSums
 from rslib.ratings import Pairs, Ratings
 
 VARIANTS = [Mean("global"), Mean("user"), Mean("item"),
@@ -61,9 +59,11 @@ VARIANTS = [Mean("global"), Mean("user"), Mean("item"),
             RBM(n_hidden=20, n_epochs=10, hidden="gaussian", learning_rate=1e-4)]
 each_model = pytest.mark.parametrize(
     "model", VARIANTS, ids=[f"{at}-{type(model).__name__}" for at, model in enumerate(VARIANTS)])
-IDS_MATTER = (BiasedMF, FeatureSums, MatrixFactorisation, RBM)  # draws at the start follow ids
-VISITS_RATINGS = (FeatureSums, GlobalWeights, SessionSums)      # SGD without a field that says so
-CANNOT_FOLD_IN = (TemporalWeights, TemporalAsymmetricSVD)    # and what inherits from them
+SUMS = (NSVD, AsymmetricSVD, SVDpp, Integrated)
+IDS_MATTER = (*SUMS, BiasedMF, MatrixFactorisation, RBM)        # draws at the start follow ids
+VISITS_RATINGS = (*SUMS, GlobalWeights, TimeSVDpp, TemporalWeights, TemporalAsymmetricSVD,
+                  TemporalIntegrated)       # SGD without a field that says so
+CANNOT_FOLD_IN = (TemporalWeights, TemporalAsymmetricSVD, TemporalIntegrated)
 
 
 def is_sgd(model):

@@ -12,6 +12,7 @@ from test_kernels import SHAPES, extras, problem
 from test_models import VARIANTS, cannot_fold_in, is_sgd
 
 from rslib import backend, kernels, metrics
+from rslib.kernels.states import BaselineState, SharedSteps
 from rslib.ratings import Pairs, Ratings
 
 
@@ -156,8 +157,8 @@ def test_an_epoch_over_unknown_users_is_an_error(user, train, on_device):
 def test_an_epoch_over_different_devices_is_an_error(train, on_device):
     for ratings, bias in ((train, on_device.values), (on_device, train.values)):
         with pytest.raises(TypeError, match="move them together"):
-            kernels.sgd_epoch(kernels.rules.baseline, ratings.by_user, np.arange(3), (bias, bias),
-                              (3.5, 0.1, bias, bias))
+            kernels.sgd_epoch(kernels.rules.baseline, ratings.by_user, np.arange(3),
+                              BaselineState(bias, bias), SharedSteps(3.5, 0.1, bias, bias))
 
 
 def test_ratings_go_there_and_back(train, on_device):

@@ -6,6 +6,7 @@ import pytest
 from rslib import kernels
 from rslib.kernels.features import Features
 from rslib.kernels.sessions import Visits
+from rslib.kernels.states import SessionState, SessionSteps
 
 K = 3
 RATES = 0.3, 0.5, -4.0
@@ -52,9 +53,10 @@ def problem(visits, dtype, parts="factors drift days weights faded", n_items=9, 
     terms = np.stack([users, n_users + np.arange(n_sessions)], axis=1).ravel()
     columns = np.stack([np.zeros(n_sessions, int), 1 + rng.integers(0, 3, n_sessions)], axis=1)
     kept = (rng.uniform(0.9, 1, shape).astype(dtype) for shape in (n_terms, (n_items, 4)))
-    steps = (3.4, 0.02, 0.05, np.arange(n_sessions + 1) * 2, terms,
-             rng.normal(0, 1, len(terms)).astype(dtype), columns, *kept, 0.01, 0.03)
-    return tuple(state), steps, features_of
+    steps = SessionSteps(3.4, 0.02, 0.05, np.arange(n_sessions + 1) * 2, terms,
+                         rng.normal(0, 1, len(terms)).astype(dtype), columns, *kept, 0.01, 0.03,
+                         *RATES)
+    return SessionState(*state), steps, features_of
 
 
 @pytest.mark.parametrize("dtype, rtol", [(np.float32, 3e-4), (np.float64, 1e-9)])
@@ -67,7 +69,7 @@ def test_one_visit_a_session_equals_stepping_every_part_at_every_rating(parts, d
     for epoch in (kernels.session_sgd_epoch, kernels.session_sgd_epoch_slow):
         state, steps, features_of = problem(visits, dtype, parts)
         before = [array.copy() for array in state]
-        squares = [epoch(visits, users, features_of, state, steps, RATES) for _ in range(2)]
+        squares = [epoch(visits, users, features_of, state, steps) for _ in range(2)]
         results.append((squares, *state))
     for fast, slow in zip(*results, strict=True):
         np.testing.assert_allclose(fast, slow, rtol=rtol, atol=rtol)

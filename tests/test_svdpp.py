@@ -7,15 +7,16 @@ import pytest
 
 from rslib import kernels
 from rslib.kernels.features import Features
+from rslib.kernels.states import FeatureState, Steps
 from rslib.metrics import rmse
 from rslib.models import NSVD, AsymmetricSVD, SVDpp
-from rslib.models.feature_sums import implicit_features, joined
+from rslib.models.parts.features import implicit_features, joined
 from rslib.ratings import Pairs, Ratings
 from rslib.runs.peers import _surprise_trainset
 
 EACH = [NSVD(3, reg=0.03), AsymmetricSVD(3, reg=0.03), SVDpp(3, reg=0.03)]
 each = pytest.mark.parametrize("model", EACH, ids=lambda model: type(model).__name__)
-STEPS = 3.4, 0.02, 0.05, 0.02
+STEPS = Steps(3.4, 0.02, 0.05, 0.02)
 
 
 def random_features(n_users, n_features, rng):
@@ -29,7 +30,7 @@ def random_features(n_users, n_features, rng):
 def start(train, n_features, dtype):
     rng = np.random.default_rng(1)
     shapes = train.n_users, train.n_items, (n_features, 3), (train.n_items, 3)
-    return tuple(rng.normal(0, 0.3, shape).astype(dtype) for shape in shapes)
+    return FeatureState(*(rng.normal(0, 0.3, shape).astype(dtype) for shape in shapes))
 
 
 @pytest.mark.parametrize("dtype, rtol", [(np.float32, 2e-4), (np.float64, 1e-9)])
@@ -76,16 +77,18 @@ def test_joined_keeps_both_parts_of_every_user():
 @each
 def test_an_epoch_descends_the_objective_of_the_docstring(model, train):
     """With a tiny step an epoch moves every parameter along minus half the gradient of J."""
-    tables = [name for name, _ in model._tables]
+    factors = model.parts()[-1]
+    tables = [kind.table for kind in factors.features]
     names = ["user_bias_", "item_bias_", "item_factors_", *tables]
     model = replace(model, n_epochs=3, init_std=0.3).fit(train)
     before = {name: np.float64(getattr(model, name)) for name in names}
-    features_of = model._features_of(train, None)
+    features_of = factors.features_of(model, train, None)
     table = np.concatenate([before[name] for name in tables])
     state = [before[name].copy() for name in names[:2]] + [table, before["item_factors_"].copy()]
     rate = 1e-7
-    kernels.feature_sgd_epoch(train.by_user, np.arange(train.n_users), features_of, tuple(state),
-                              (model.global_mean_, rate, model.reg, model.reg_bias))
+    kernels.feature_sgd_epoch(train.by_user, np.arange(train.n_users), features_of,
+                              FeatureState(*state),
+                              Steps(model.global_mean_, rate, model.reg, model.reg_bias))
     after = dict(zip(names[:2], state[:2], strict=True)) | {"item_factors_": state[3]}
     sizes = np.cumsum([len(before[name]) for name in tables])[:-1]
     after |= dict(zip(tables, np.split(table, sizes), strict=True))
@@ -96,7 +99,7 @@ def test_an_epoch_descends_the_objective_of_the_docstring(model, train):
         for step in (1e-4, -1e-4):
             moved = {key: value.copy() for key, value in before.items()}
             moved[name][place] += step
-            vars(model).update(moved)
+            model.learn(moved)
             model.user_sums_ = kernels.feature_sums(
                 features_of, np.concatenate([moved[table] for table in tables]))
             slopes.append(model.objective(train))
@@ -148,10 +151,10 @@ def test_an_epoch_is_surprise_s(epoch, train):
     peer.sgd(peer.trainset)
     rng, sizes = np.random.RandomState(0), (120, 80, 80)
     p, q, y = (rng.normal(0, 0.1, (size, 3)) for size in sizes)
-    state = np.zeros(120), np.zeros(80), np.concatenate([y, p]), q
-    steps = float(few.values.mean(dtype=np.float64)), 0.02, 0.05, 0.02
+    state = FeatureState(np.zeros(120), np.zeros(80), np.concatenate([y, p]), q)
+    steps = Steps(float(few.values.mean(dtype=np.float64)), 0.02, 0.05, 0.02)
     model = SVDpp(3)
-    features_of = model._features_of(few, None)
+    features_of = model.parts()[-1].features_of(model, few, None)
     features_of = features_of._replace(weights=np.float64(features_of.weights))
     for _ in range(2):
         epoch(few.by_user, np.arange(20), features_of, state, steps)

@@ -1,5 +1,6 @@
 """Models of time: their objectives, what they recover, and that the future stays closed."""
 
+from copy import deepcopy
 from dataclasses import asdict, replace
 
 import numpy as np
@@ -17,7 +18,12 @@ from rslib.models import (
     TemporalIntegrated,
     TemporalWeights,
     TimeSVDpp,
+    descent,
 )
+from rslib.models.parts.factors import Factors
+from rslib.models.parts.part import Lookup
+from rslib.models.parts.sessions import Sessions, Span
+from rslib.models.parts.time import FrequencyBias, SplineDrift
 from rslib.ratings import Pairs, Ratings
 from rslib.sources.synthetic import generate
 
@@ -43,8 +49,7 @@ def test_with_every_switch_off_it_is_the_static_baseline(train):
 def test_the_gradient_of_the_objective_vanishes_at_the_fit(drift, scale, train):
     model = TemporalBaseline(drift=drift, scale=scale, n_epochs=1000, reg_scale=30).fit(train)
     rng = np.random.default_rng(0)
-    names = [term.name for term in model._terms(train.pairs, model._when(train.pairs))]
-    for name in dict.fromkeys(names):
+    for name in [part.table for part in model.parts() if isinstance(part, Lookup)]:
         array = getattr(model, name)
         for _ in range(3):
             place = tuple(rng.integers(0, array.shape))
@@ -78,13 +83,14 @@ def test_deviations_levels_and_knots_by_hand():
     r = Ratings(np.array([0, 0, 0, 1]), np.arange(4), days, values=np.ones(4))
     model = TemporalBaseline(drift="spline", beta=0.5, frequency_base=2).fit(r)
     assert model.user_days_.tolist() == [10, 100]
-    np.testing.assert_allclose(model._when(r.pairs).deviations, [-0.1 ** 0.5, 0, 0.1 ** 0.5, 0])
-    assert model._level(np.array([1, 2, 3, 4, 8, 1000])).tolist() == [0, 1, 1, 2, 3, 9]
+    np.testing.assert_allclose(model.at(r.pairs).deviations, [-0.1 ** 0.5, 0, 0.1 ** 0.5, 0])
+    frequency = FrequencyBias(reg=1, base=2)
+    assert frequency.level(np.array([1, 2, 3, 4, 8, 1000])).tolist() == [0, 1, 1, 2, 3, 9]
     assert model.knots_.tolist() == [[10], [100]]       # three ratings to the power 1/4: one knot
     many = Ratings(np.zeros(16, int), np.arange(16), np.arange(16) * 10, values=np.ones(16))
     model.fit(many)
     assert model.knots_.tolist() == [[37.5, 112.5]]
-    shares = model._knot_shares(np.zeros(2, int), np.array([37, 75]))
+    shares = SplineDrift(reg=1, decay=0.3).shares(model, np.zeros(2, int), np.array([37, 75]))
     np.testing.assert_allclose(shares, [[1, 0], [0.5, 0.5]], atol=1e-6)
 
 
@@ -94,25 +100,35 @@ def test_ratings_of_a_day_are_counted_with_what_is_seen_and_no_pair_twice():
     seen = Pairs(np.array([0, 0, 1]), np.array([1, 2, 3]), np.array([5, 5, 9]), 2, 4)
     model = TemporalBaseline().fit(r, seen=seen)
     assert model.session_sizes_.tolist() == [3, 1, 1]
-    assert model._when(seen).sizes.tolist() == [3, 3, 1]
-    assert model._when(seen).sessions.tolist() == [0, 0, 2]
+    assert model.at(seen).sizes.tolist() == [3, 3, 1]
+    assert model.at(seen).sessions.tolist() == [0, 0, 2]
     bare = Pairs(seen.users, seen.items, n_users=2, n_items=4)
     assert TemporalBaseline().fit(r, seen=bare).session_sizes_.tolist() == [2, 1]
 
 
 # the models that step rating by rating
 
-def shaken(model):
-    """The same model, whose fit starts at a random place."""
-    def parts(self, *args, **tables):
-        state, rng = super(kind, self)._parts(*args, **tables), np.random.default_rng(4)
-        for array in state:
+def one_epoch_from_anywhere(model, train):
+    """Return a model at a random place, and the same after one epoch more."""
+    before, rng = [], np.random.default_rng(4)
+
+    def go_anywhere(epoch, fitted):
+        if epoch > 1:
+            return
+        for name in moved_by_steps(fitted):
+            array = fitted.learned(name)        # a view: the fit goes on from here
             array += rng.normal(0, 0.2, array.shape).astype("f4")
-        for table in state[6:8]:
-            table[np.arange(table.shape[1]), np.arange(table.shape[1])] = 0
-        return state
-    kind = type("Shaken", (type(model),), {"_parts": parts})
-    return kind(**asdict(model))
+            if name in ("weights_", "implicit_weights_"):
+                np.fill_diagonal(array, 0)
+        before.append(deepcopy(fitted))
+    after = replace(model, n_epochs=2, decay=1.0).fit(train, on_epoch=go_anywhere)
+    return before[0], after
+
+
+def moved_by_steps(model):
+    """Names of all that gradient descent moves: what is learned, but the mean and the calendar."""
+    still = {*model._derived, "calendar_bias_", "global_mean_"}
+    return [name for name in model._learned if name not in still]
 
 
 @each_sgd
@@ -121,40 +137,37 @@ def test_an_epoch_descends_the_objective_of_the_docstring(model, train):
     few, rate = train[train.users < 40], 2e-5
     rates = {name: rate for name in asdict(model) if name.startswith("learning_rate")}
     rates |= {name: 1e-3 for name in rates if name.endswith("_rate_rate")}  # of numbers near -6
-    model = shaken(replace(model, init_std=0.2, day_weight=0.6, **rates)
-                   if "init_std" in asdict(model) and "day_weight" in asdict(model)
-                   else replace(model, **rates))
-    before, after = (replace(model, n_epochs=n).fit(few) for n in (0, 1))
-    derived = {*model._derived, "calendar_bias_", "scale_", "day_scale_", "global_mean_"}
-    names = [name for name in model._learned if name not in derived and
-             np.size(getattr(before, name))]
+    free = {"init_std": 0.2, "day_weight": 0.6} if hasattr(model, "day_weight") else {}
+    before, after = one_epoch_from_anywhere(replace(model, **free, **rates), few)
+    factors = descent.find(before.parts(), Factors)
     rng = np.random.default_rng(5)
-    for name in names:
-        start, array = getattr(before, name).copy(), getattr(before, name)
+    for name in moved_by_steps(before):
+        array = before.learned(name)
+        start = array.copy()
         taken = 1e-3 if name == "log_rates_" else rate
-        moved = (np.float64(getattr(after, name)) - start) / taken
+        moved = (np.float64(after.learned(name)) - start) / taken
         places = np.argwhere(abs(moved) > 0.3 * abs(moved).max())
         for place in map(tuple, rng.permutation(places)[:3]):
             slopes = []
             for step in (0.02, -0.02):
                 array[place] = start[place] + step
-                if hasattr(before, "user_sums_"):
-                    table = np.concatenate([before.implicit_factors_, before.user_factors_])
-                    before.user_sums_ = feature_sums(before._features_of(few, None), table)
+                if factors:
+                    before.user_sums_ = feature_sums(factors.features_of(before, few, None),
+                                                     factors.table(before))
                 slopes.append(before.objective(few))
             array[place] = start[place]
             expected = -(slopes[0] - slopes[1]) / 0.04 / 2
             assert moved[place] == pytest.approx(expected, rel=0.03, abs=0.05), (name, place)
 
 
-def test_the_biases_of_the_rule_settle_where_alternation_does(train):
+def test_the_biases_of_the_rule_settle_where_alternation_does(train, monkeypatch):
     """Factors at zero stay at zero, and the rest of timeSVD++ is the temporal baseline."""
     biases = dict(calendar_days=0, reg_drift=5, reg_day=10)
     ridge = TemporalBaseline(scale=False, frequency=True, n_epochs=300, **biases).fit(train)
     model = TimeSVDpp(n_factors=1, init_std=0, frequency=True, n_epochs=400, learning_rate=0.02,
                       decay=0.985, **biases)
-    kind = type("FromZero", (TimeSVDpp,), {"_alternate": lambda self, *_: None})
-    sgd = kind(**asdict(model)).fit(train)
+    monkeypatch.setattr(descent, "START", 0)        # not at the minimum, but at zero
+    sgd = model.fit(train)
     assert not sgd.item_factors_.any()
     assert sgd.objective(train) == pytest.approx(ridge.objective(train), rel=2e-3)
     np.testing.assert_allclose(sgd.predict(train.pairs), ridge.predict(train.pairs), atol=0.03)
@@ -220,30 +233,38 @@ def sings(model, ratings):
                    for fitted in told[1:])
 
 
-class Peeking(TemporalBaseline):
-    """A model that takes the middle day of a user from all days it can get hold of."""
+class PeekingSessions(Sessions):
+    """Sessions that take the middle day of a user from all days they can get hold of."""
 
-    def _learn_sessions(self, ratings, seen=None):
-        super()._learn_sessions(ratings, seen)
-        if seen.days is None:
-            return
-        everything = np.concatenate([ratings.days, seen.days])
-        users = np.concatenate([ratings.users, seen.users])
-        self.user_days_ = (np.bincount(users, everything) / np.bincount(users)).astype("f4")
-
-
-class WideBins(TemporalBaseline):
-    """A model whose bins end at the last day it can get hold of."""
-
-    def _start(self, train, seen):
-        super()._start(train, seen)
+    def start(self, model, train, seen, rng):
+        super().start(model, train, seen, rng)
         if seen.days is not None:
-            self.last_day_ = int(seen.days.max())
+            days, users = (np.concatenate([getattr(part, name) for part in (train, seen)])
+                           for name in ("days", "users"))
+            model.user_days_ = (np.bincount(users, days) / np.bincount(users)).astype("f4")
+
+
+class WideSpan(Span):
+    """A span that ends at the last day it can get hold of."""
+
+    def start(self, model, train, seen, rng):
+        super().start(model, train, seen, rng)
+        if seen.days is not None:
+            model.last_day_ = int(seen.days.max())
+
+
+def peeking(part, kind):
+    """A temporal baseline with one of its parts in the place of another."""
+    class Peeking(TemporalBaseline):
+        def parts(self):
+            return [part if isinstance(each, kind) else each for each in super().parts()]
+    return Peeking
 
 
 def test_the_canary_sings_for_a_model_that_peeks(train):
-    assert sings(Peeking(frequency=False), train)
-    assert sings(WideBins(frequency=False, item_bin_days=0, calendar_days=0), train)
+    assert sings(peeking(PeekingSessions(0.4), Sessions)(frequency=False), train)
+    assert sings(peeking(WideSpan(), Span)(frequency=False, item_bin_days=0, calendar_days=0),
+                 train)
 
 
 @pytest.mark.parametrize("model", VARIANTS, ids=lambda model: type(model).__name__)

@@ -9,7 +9,7 @@ import scipy.sparse
 from worlds import planted_world
 
 import rslib
-from rslib.runs import ours, peers, timing
+from rslib.runs import bare_kernels, peers, timing
 from rslib.runs.speed import Plan, measure
 from rslib.runs.speed_table import bars, share
 
@@ -86,7 +86,7 @@ def test_the_implicit_objective_counts_every_pair():
     c[confidence.row, confidence.col] = confidence.data
     p[confidence.row, confidence.col] = 1
     expected = (c * (p - x @ y.T) ** 2).sum() + 0.3 * ((x ** 2).sum() + (y ** 2).sum())
-    assert ours.implicit_objective(confidence, (x, y), 0.3) == pytest.approx(expected)
+    assert bare_kernels.implicit_objective(confidence, (x, y), 0.3) == pytest.approx(expected)
 
 
 @pytest.mark.parametrize("use_cg", [False, True])
@@ -94,18 +94,18 @@ def test_implicit_sweeps_descend(use_cg):
     ratings, _ = planted_world()
     confidence = scipy.sparse.coo_matrix((1 + ratings.values.clip(0.5, 5),
                                           (ratings.users, ratings.items)))
-    begin = ours.start(ratings, 4)
-    contender = ours.implicit(confidence, begin, 0.1, use_cg=use_cg)
-    objectives = [ours.implicit_objective(confidence, begin, 0.1)]
+    begin = bare_kernels.start(ratings, 4)
+    contender = bare_kernels.implicit(confidence, begin, 0.1, use_cg=use_cg)
+    objectives = [bare_kernels.implicit_objective(confidence, begin, 0.1)]
     for _ in range(4):
         contender.run()
-        objectives.append(ours.implicit_objective(confidence, contender.learned(), 0.1))
+        objectives.append(bare_kernels.implicit_objective(confidence, contender.learned(), 0.1))
     assert all(np.diff(objectives) < 0)
 
 
 def test_the_gibbs_sampler_finds_the_noise():
     ratings, stars = planted_world(n_users=200, noise=0.3)
-    sampler, total = ours.GibbsSampler(ratings, 2), 0
+    sampler, total = bare_kernels.GibbsSampler(ratings, 2), 0
     for sweep in range(60):
         sampler.sweep()
         if sweep >= 20:

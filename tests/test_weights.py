@@ -10,12 +10,12 @@ from worlds import planted_world
 
 from rslib import kernels
 from rslib.kernels import rules
+from rslib.kernels.states import NeighbourhoodState, NeighbourhoodSteps
 from rslib.metrics import rmse
 from rslib.models import Baseline, GlobalWeights, ItemWeights
-from rslib.models import global_weights as module
-from rslib.models.feature_sums import implicit_features
-from rslib.models.global_weights import neighbourhood_steps
+from rslib.models.descent import known_of
 from rslib.models.item_weights import BLOCK
+from rslib.models.parts import neighbourhood
 from rslib.ratings import Pairs, Ratings
 
 
@@ -173,11 +173,10 @@ def test_a_step_is_minus_half_the_gradient_of_the_objective(train):
     for table in (model.weights_, model.implicit_weights_):
         np.fill_diagonal(table, 0)
     before = [getattr(model, name) for name in names]
-    after, rate = tuple(array.copy() for array in before), 1e-7
-    arrays = neighbourhood_steps(few.by_user, model.rated_deviations_,
-                                 implicit_features(few, seen))
+    after, rate = NeighbourhoodState(*(array.copy() for array in before)), 1e-7
     kernels.sgd_epoch(rules.neighbourhood, few.by_user, np.arange(120), after,
-                      (model.global_mean_, rate, model.reg, model.reg_bias, *arrays))
+                      NeighbourhoodSteps(model.global_mean_, rate, model.reg, model.reg_bias,
+                                         *known_of(model)))
     pair = few.items[0], few.items[1]
     for array, moved, place in zip(before, after, (few.users[0], few.items[0], pair, pair),
                                    strict=True):
@@ -225,7 +224,7 @@ def test_implicit_weights_hear_what_was_seen():
 
 
 def test_too_many_items_are_refused_at_once(train, monkeypatch):
-    monkeypatch.setattr(module, "BUDGET", 8 * 80 ** 2 - 1)
+    monkeypatch.setattr(neighbourhood, "BUDGET", 8 * 80 ** 2 - 1)
     with pytest.raises(ValueError, match=r"weights of 80 items: keep those rated most") as caught:
         GlobalWeights().fit(train)
     assert "\n" not in str(caught.value)

@@ -74,17 +74,17 @@ class Chain(Model):
         require_ratings(train)
         self._world(train)
         links = (replace(model) for model in self.models)
-        return self._join(train, (lambda left, link=link: link.fit(left, seen=seen)
+        return self._join(train, (lambda residuals, link=link: link.fit(residuals, seen=seen)
                                   for link in links), on_epoch)
 
     def _join(self, ratings, fits, on_epoch=None):
         """Take what each of ``fits`` makes of the residuals of those before it as a link."""
-        self.links_, left = (), replace(ratings, info=None)
+        self.links_, residuals = (), replace(ratings, info=None)
         for epoch, fit in enumerate(fits, 1):
             if epoch > 1:
-                said = self.links_[-1].predict(ratings.pairs)
-                left = replace(left, values=left.values - said)
-            self.links_ = (*self.links_, fit(left))
+                predictions = self.links_[-1].predict(ratings.pairs)
+                residuals = replace(residuals, values=residuals.values - predictions)
+            self.links_ = (*self.links_, fit(residuals))
             if on_epoch is not None and on_epoch(epoch, self):
                 break
         return self

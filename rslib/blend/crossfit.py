@@ -73,8 +73,8 @@ def cross_fit(blender, predictions, targets, groups, n_folds=5, side=None):
                          "need one for each")
     blends, folds = np.empty(len(targets)), folds_of(groups, n_folds)
     for fold in range(n_folds):
-        mine = folds == fold
-        theirs, here = (None, None) if side is None else (side[~mine], side[mine])
-        fitted = replace(blender).fit(predictions[~mine], targets[~mine], theirs)
-        blends[mine] = fitted.predict(predictions[mine], here)
+        held_out = folds == fold
+        theirs, here = (None, None) if side is None else (side[~held_out], side[held_out])
+        fitted = replace(blender).fit(predictions[~held_out], targets[~held_out], theirs)
+        blends[held_out] = fitted.predict(predictions[held_out], here)
     return blends

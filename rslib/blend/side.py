@@ -6,7 +6,7 @@ import numpy as np
 
 from rslib.backend import asnumpy
 from rslib.models.base import require_ratings
-from rslib.models.sessions import keys_of
+from rslib.models.parts.sessions import keys_of
 from rslib.ratings import Pairs, Ratings
 from rslib.runs.protocol import pairs_of
 

@@ -141,7 +141,7 @@ class Neural(Ridge):
 
         super()._fit(predictions, targets, side)
         self.input_spread_ = spread_of(self._beside(predictions, side))
-        left = targets - super()._predict(predictions, side)
+        residuals = targets - super()._predict(predictions, side)
         inputs = self._inputs(predictions, side)
         self.networks_ = [MLPRegressor(
             hidden_layer_sizes=(self.n_hidden,), activation="tanh", alpha=self.reg_network,
@@ -150,7 +150,7 @@ class Neural(Ridge):
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", ConvergenceWarning)         # n_epochs is the most
             for network in self.networks_:
-                network.fit(inputs, left)
+                network.fit(inputs, residuals)
 
     def _beside(self, predictions, side):
         """The ridge, how far each member stands from it, and the features."""

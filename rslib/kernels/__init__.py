@@ -44,9 +44,11 @@ from rslib.kernels.interpolation import weighted_sums, weighted_sums_slow
 from rslib.kernels.neighbours import neighbour_deviations, neighbour_deviations_slow, similar_items
 from rslib.kernels.normal_equations import ridge_rows, ridge_rows_batched, ridge_rows_slow
 from rslib.kernels.predict import predict_pairs
-from rslib.kernels.sessions import session_sgd_epoch, session_sgd_epoch_slow
+from rslib.kernels.sessions import session_sgd_epoch
+from rslib.kernels.sessions_slow import session_sgd_epoch_slow
 from rslib.kernels.sgd import deal_blocks, sgd_epoch, sgd_epoch_slow
 from rslib.kernels.similarity import co_ratings, co_ratings_slow, similarity_blocks
+from rslib.kernels.slow import slow_motion
 from rslib.kernels.top_k import top_k_products
 
 __all__ = [
@@ -76,6 +78,7 @@ __all__ = [
     "sgd_epoch_slow",
     "similar_items",
     "similarity_blocks",
+    "slow_motion",
     "top_k_products",
     "truncated_svd",
     "weighted_sums",

@@ -79,10 +79,10 @@ def _multiply(ids, targets, weights, features, first, last, ridge, base_gram, ve
 
 
 @compiled
-def _descend(ids, none, weights, features, first, last, ridge, base_gram, n_steps, solution,
-             residual, direction, product):
-    """Take the steps of one row; ``residual`` holds the right-hand side minus A_r ``solution``."""
-    k = len(solution)
+def _descend(entries, first, last, ridge, base_gram, n_steps, solution, room):
+    """Take the steps of one row; the residual holds the right-hand side minus A_r ``solution``."""
+    k, (ids, none, weights, features), (residual, direction, product) = (
+        len(solution), entries, room)
     square = np.dot(residual, residual)
     direction[:] = residual
     for _ in range(n_steps):
@@ -113,8 +113,8 @@ def _cg_rows(indptr, ids, targets, features, ridge, weights, base_gram, n_steps,
                       solution[row], product)
             for f in range(k):
                 residual[f] = -product[f]
-            _descend(ids, targets[:0], weights, features, first, last, ridge[row], base_gram,
-                     n_steps, solution[row], residual, direction, product)
+            _descend((ids, targets[:0], weights, features), first, last, ridge[row], base_gram,
+                     n_steps, solution[row], (residual, direction, product))
 
 
 def _cg_cpu(indptr, ids, targets, features, ridge, start, n_steps, weights, base_gram):

@@ -154,8 +154,7 @@ def contrastive_divergence(cases, weights, offsets, hidden_offsets, noise, visib
                         np.empty_like(hidden_offsets))
     sampled = visible_noise is not None
     draws = visible_noise if sampled else np.empty((len(noise), 0), weights.dtype)
-    visit_cases(*cases, weights, offsets, hidden_offsets, noise, draws, gaussian, sampled,
-                *gradient)
+    visit_cases(cases, weights, offsets, hidden_offsets, noise, draws, gaussian, sampled, gradient)
     return gradient
 
 

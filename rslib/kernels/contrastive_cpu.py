@@ -52,9 +52,11 @@ def _draw(means, noise, gaussian, states):
 
 
 @compiled
-def visit_cases(indptr, ids, levels, weights, offsets, hidden_offsets, noise, visible_noise,
-                gaussian, sampled, to_weights, to_levels, to_hidden):
-    """Write the contrast of each case; ``to_weights`` starts at zero and sums over the cases."""
+def visit_cases(cases, weights, offsets, hidden_offsets, noise, visible_noise, gaussian, sampled,
+                contrast):
+    """Write the contrast of each case; that of the weights starts at zero and sums over cases."""
+    indptr, ids, levels = cases
+    to_weights, to_levels, to_hidden = contrast
     n_steps, n_cases, n_hidden = noise.shape
     one = weights.dtype.type(1)
     first, means, states = (np.empty(n_hidden, weights.dtype), np.empty(n_hidden, weights.dtype),

@@ -14,6 +14,8 @@ from rslib.backend import array_module, rows_of, sum_by
 from rslib.kernels import rules
 from rslib.kernels.compiled import compiled, inlined, threaded
 from rslib.kernels.sgd import alone
+from rslib.kernels.slow import is_slow
+from rslib.kernels.states import UserVisit, arrays_of, in_type
 
 _feature_mf = inlined(rules.feature_mf)
 _integrated = inlined(rules.integrated)
@@ -87,35 +89,31 @@ def _leave(features, ids, weights, first, last, keep, pull):
 
 
 @inlined
-def _visit_users(step, indptr, items, values, users, feature_indptr, feature_ids, weights, energy,
-                 state, steps):
-    features, squares = state[2], 0.0
-    kept = 1 - steps[1] * steps[2]
+def _visit_users(step, by_user, users, features_of, energy, state, steps):
+    features, squares = state.features, 0.0
+    indptr, items, values = by_user.indptr, by_user.ids, by_user.values
+    kept = 1 - steps.learning_rate * steps.reg
     total, pull = np.empty_like(features[0]), np.empty_like(features[0])
-    now = (state[0], state[1], total, state[3], pull, energy) + state[4:]   # noqa: RUF005
     for user in users:
-        first, last = feature_indptr[user], feature_indptr[user + 1]
-        _enter(features, feature_ids, weights, first, last, total, pull)
+        first, last = features_of.indptr[user], features_of.indptr[user + 1]
+        _enter(features, features_of.ids, features_of.weights, first, last, total, pull)
+        visit = UserVisit(state, total, pull, energy[user])
         for row in range(indptr[user], indptr[user + 1]):
-            error = step(user, np.uint64(items[row]), values[row], now, steps, 0, 1, alone)
-            squares += error * error
+            residual = step(user, np.uint64(items[row]), values[row], visit, steps, 0, 1, alone)
+            squares += residual * residual
         keep = kept ** (indptr[user + 1] - indptr[user])
-        _leave(features, feature_ids, weights, first, last, keep, pull)
+        _leave(features, features_of.ids, features_of.weights, first, last, keep, pull)
     return squares
 
 
 @compiled
-def _visit_feature_mf(indptr, items, values, users, feature_indptr, feature_ids, weights, energy,
-                      state, steps):
-    return _visit_users(_feature_mf, indptr, items, values, users, feature_indptr, feature_ids,
-                        weights, energy, state, steps)
+def _visit_feature_mf(by_user, users, features_of, energy, state, steps):
+    return _visit_users(_feature_mf, by_user, users, features_of, energy, state, steps)
 
 
 @compiled
-def _visit_integrated(indptr, items, values, users, feature_indptr, feature_ids, weights, energy,
-                      state, steps):
-    return _visit_users(_integrated, indptr, items, values, users, feature_indptr, feature_ids,
-                        weights, energy, state, steps)
+def _visit_integrated(by_user, users, features_of, energy, state, steps):
+    return _visit_users(_integrated, by_user, users, features_of, energy, state, steps)
 
 
 _VISITS = {rules.feature_mf: _visit_feature_mf, rules.integrated: _visit_integrated}
@@ -134,19 +132,15 @@ def feature_sgd_epoch(by_user, users, features_of, state, steps, rule=rules.feat
         Users in the order of their visits; a permutation of all makes an epoch.
     features_of : Features
         Which features y each user is the sum of, with the weights s.
-    state : tuple of arrays
-        user_bias (n_users,), item_bias (n_items,), features (n_features, k), item_factors
-        (n_items, k), and what else the rule moves, of one floating type; changed in place.
-    steps : tuple
-        mean, learning_rate, reg (of features and item factors), reg_bias, and what else the rule
-        needs.
+    state, steps : FeatureState and Steps
+        For `rslib.kernels.rules.integrated` IntegratedState and IntegratedSteps.
     rule : function
-        `rslib.kernels.rules.feature_mf`, or one that begins with its state and steps.
+        `rslib.kernels.rules.feature_mf` or `rslib.kernels.rules.integrated`.
 
     Returns
     -------
     float
-        Sum of the squared errors met on the way, in stars squared.
+        Sum of the squared residuals met on the way, in stars squared.
 
     Notes
     -----
@@ -155,34 +149,37 @@ def feature_sgd_epoch(by_user, users, features_of, state, steps, rule=rules.feat
     which steps every feature at every rating, to rounding; on the GPU statistical. Determinism: on
     the CPU same inputs, same bits.
     """
-    arrays = [step for step in steps if not np.isscalar(step)]
-    xp = array_module(by_user.values, features_of.weights, *state, *arrays)
-    dtype = state[2].dtype.type
-    steps = tuple(dtype(step) if np.isscalar(step) else step for step in steps)
+    dtype = state.features.dtype.type
+    steps = in_type(steps, dtype)
+    xp = array_module(by_user.values, features_of.weights, *state, *arrays_of(steps))
+    energy = features_of.energy.astype(dtype)
+    features_of = features_of._replace(weights=features_of.weights.astype(dtype, copy=False))
     if xp is not np:
         from rslib.kernels.features_gpu import feature_sgd_epoch_gpu  # compiles for CUDA
-        return feature_sgd_epoch_gpu(by_user, users, features_of, state, steps, rule)
-    return _VISITS[rule](by_user.indptr, by_user.ids, by_user.values, users, features_of.indptr,
-                         features_of.ids, features_of.weights.astype(dtype, copy=False),
-                         features_of.energy.astype(dtype), state, steps)
+        return feature_sgd_epoch_gpu(by_user, users, features_of, energy, state, steps, rule)
+    if is_slow() and rule is rules.feature_mf:
+        return feature_sgd_epoch_slow(by_user, users, features_of, state, steps)
+    if is_slow():
+        return _visit_users.py_func(rule, by_user, users, features_of, energy, state, steps)
+    return _VISITS[rule](by_user, users, features_of, energy, state, steps)
 
 
 def feature_sgd_epoch_slow(by_user, users, features_of, state, steps):
     """Do what `feature_sgd_epoch` does as the papers write it, in float64: the version to read."""
     user_bias, item_bias, features, item_factors = state
-    mean, learning_rate, reg, reg_bias = steps
+    mean, rate, reg, reg_bias = steps
     squares = 0.0
     for user in users:
-        mine = slice(features_of.indptr[user], features_of.indptr[user + 1])
-        ids, weights = features_of.ids[mine], features_of.weights[mine, None].astype(np.float64)
+        entries = slice(features_of.indptr[user], features_of.indptr[user + 1])
+        ids, weights = features_of.ids[entries], np.float64(features_of.weights[entries, None])
         for row in range(by_user.indptr[user], by_user.indptr[user + 1]):
             item = by_user.ids[row]
             total, q = (weights * features[ids]).sum(0), item_factors[item].copy()
-            error = (float(by_user.values[row]) - mean - user_bias[user] - item_bias[item]
-                     - total @ q)
-            user_bias[user] += learning_rate * (error - reg_bias * user_bias[user])
-            item_bias[item] += learning_rate * (error - reg_bias * item_bias[item])
-            item_factors[item] += learning_rate * (error * total - reg * q)
-            features[ids] += learning_rate * (error * weights * q - reg * features[ids])
-            squares += error ** 2
+            residual = (float(by_user.values[row]) - mean - user_bias[user] - item_bias[item]
+                        - total @ q)
+            user_bias[user] += rate * (residual - reg_bias * user_bias[user])
+            item_bias[item] += rate * (residual - reg_bias * item_bias[item])
+            item_factors[item] += rate * (residual * total - reg * q)
+            features[ids] += rate * (residual * weights * q - reg * features[ids])
+            squares += residual ** 2
     return squares

@@ -16,31 +16,31 @@ MOST_ROUNDS = 300
 
 
 @threaded
-def _products(indptr, ids, values, other, mine, total):
+def _products(indptr, ids, values, other, own, total):
     for row in numba.prange(len(total)):
         sums = total[row]
         for entry in range(indptr[row], indptr[row + 1]):
             there = other[ids[entry]]
             value = values[entry]
-            for f in range(mine.shape[1]):
-                value -= mine[row, f] * there[f]
+            for f in range(own.shape[1]):
+                value -= own[row, f] * there[f]
             for f in range(len(there)):
                 sums[f] += value * there[f]
 
 
-def _products_batched(side, values, other, mine):
+def _products_batched(side, values, other, own):
     """Do what `_products` does, one factor at a time in array expressions."""
     xp, n_rows = array_module(values, other), len(side.indptr) - 1
     rows = rows_of(side.indptr)
-    for f in range(mine.shape[1]):
-        values = values - mine[rows, f] * other[side.ids, f]
+    for f in range(own.shape[1]):
+        values = values - own[rows, f] * other[side.ids, f]
     total = xp.zeros_like(other, shape=(n_rows, other.shape[1]))
     for f in range(other.shape[1]):
         total[:, f] = sum_by(rows, values * other[side.ids, f], n_rows).astype(other.dtype)
     return total
 
 
-def filled_products(side, values, other, mine=None):
+def filled_products(side, values, other, own=None):
     r"""Multiply a filled matrix by a thin one.
 
     .. math:: T = X Q, \qquad x_{rj} = v_{rj} \text{ where known}, \quad p_r \cdot q_j
@@ -54,7 +54,7 @@ def filled_products(side, values, other, mine=None):
         Content v of the known cells, in the order of ``side``.
     other : float32 or float64 array (n_columns, k)
         Q.
-    mine : array (n_rows, k) or None
+    own : array (n_rows, k) or None
         P, whose products with Q fill the missing cells; None fills them with zero.
 
     Returns
@@ -66,21 +66,21 @@ def filled_products(side, values, other, mine=None):
     Cost: O(n_ratings k + n_rows k^2), whatever the number of missing cells. Agreement: equal to
     `filled_products_slow` to rounding. Determinism: same bits for any number of threads.
     """
-    xp, n_rows = array_module(side.ids, values, other, mine), len(side.indptr) - 1
+    xp, n_rows = array_module(side.ids, values, other, own), len(side.indptr) - 1
     values = values.astype(other.dtype)
-    filling = xp.zeros((n_rows, 0), other.dtype) if mine is None else mine
+    filling = xp.zeros((n_rows, 0), other.dtype) if own is None else own
     if xp is np:
         total = np.zeros((n_rows, other.shape[1]), other.dtype)
         _products(side.indptr, side.ids, values, other, filling, total)
     else:
         total = _products_batched(side, values, other, filling)
-    return total if mine is None else total + mine @ (other.T @ other)
+    return total if own is None else total + own @ (other.T @ other)
 
 
-def filled_products_slow(side, values, other, mine=None):
+def filled_products_slow(side, values, other, own=None):
     """Do what `filled_products` does, on the dense matrix in float64: the version to read."""
     n_rows = len(side.indptr) - 1
-    dense = np.zeros((n_rows, len(other))) if mine is None else np.float64(mine) @ other.T
+    dense = np.zeros((n_rows, len(other))) if own is None else np.float64(own) @ other.T
     for row in range(n_rows):
         known = slice(side.indptr[row], side.indptr[row + 1])
         dense[row, side.ids[known]] = values[known]
@@ -147,16 +147,16 @@ def truncated_svd(by_user, by_item, values_by_user, values_by_item, n_factors, s
     xp = array_module(values_by_user, values_by_item)
     n_users, n_items = len(by_user.indptr) - 1, len(by_item.indptr) - 1
     width = min(n_factors + SPARE, n_users, n_items)
-    right = xp.asarray(np.random.default_rng(seed).normal(size=(n_items, width)))
+    v = xp.asarray(np.random.default_rng(seed).normal(size=(n_items, width)))
     before = np.zeros(width)
     for _ in range(MOST_ROUNDS):
-        left, _, _ = _orthonormal(filled_products(by_user, values_by_user, right))
-        right, axes, lengths = _orthonormal(filled_products(by_item, values_by_item, left))
+        u, _, _ = _orthonormal(filled_products(by_user, values_by_user, v))
+        v, axes, lengths = _orthonormal(filled_products(by_item, values_by_item, u))
         now = asnumpy(lengths)
         if abs(now - before)[:n_factors].max() <= TOLERANCE * now[0]:
             break
         before = now
-    return _first((left @ axes, lengths, right), n_factors)
+    return _first((u @ axes, lengths, v), n_factors)
 
 
 def product_svd(user_factors, item_factors):
@@ -175,20 +175,20 @@ def product_svd(user_factors, item_factors):
     -----
     Cost: O((n_users + n_items) k^2).
     """
-    left, axes, lengths = _orthonormal(user_factors)
-    right, axes, lengths = _orthonormal(item_factors @ (axes * lengths))
-    return _first((left @ axes, lengths, right), len(axes))
+    u, axes, lengths = _orthonormal(user_factors)
+    v, axes, lengths = _orthonormal(item_factors @ (axes * lengths))
+    return _first((u @ axes, lengths, v), len(axes))
 
 
 def _first(svd, n_factors):
     """The first factors, with their signs fixed; columns of zeros where there are fewer."""
-    left, lengths, right = svd
-    xp = array_module(right)
-    highest = xp.take_along_axis(right, abs(right).argmax(axis=0)[None], axis=0)[0]
+    u, lengths, v = svd
+    xp = array_module(v)
+    highest = xp.take_along_axis(v, abs(v).argmax(axis=0)[None], axis=0)[0]
     signs = xp.where(highest < 0, -1.0, 1.0)
-    left, lengths, right = (_widened(table, n_factors)
-                            for table in (left * signs, lengths[None], right * signs))
-    return left, lengths[0], right
+    u, lengths, v = (_widened(table, n_factors)
+                            for table in (u * signs, lengths[None], v * signs))
+    return u, lengths[0], v
 
 
 def _widened(table, n_columns):

@@ -66,8 +66,9 @@ def _nearest(row, item, ids, deviations, start, stop, weights, kept):
 
 
 @threaded
-def _deviations(users, items, indptr, ids, deviations, list_ids, similarities, n_neighbours,
-                min_neighbours, n_parts, result):
+def _deviations(users, items, indptr, ids, deviations, similarity, n_neighbours, min_neighbours,
+                n_parts, result):
+    list_ids, similarities = similarity
     for part in numba.prange(n_parts):
         weights = np.empty(n_neighbours, similarities.dtype)
         kept = np.empty(n_neighbours, deviations.dtype)
@@ -164,9 +165,10 @@ def neighbour_deviations(users, items, by_user, deviations_by_user, similarity, 
     none = np.empty((0, 0), np.int32)
     result = np.empty(len(users), deviations_by_user.dtype)
     _deviations(users, items, by_user.indptr, by_user.ids,
-                np.ascontiguousarray(deviations_by_user), none if list_ids is None else list_ids,
-                np.ascontiguousarray(similarities), min(n_neighbours, len(similarities)),
-                min_neighbours, numba.get_num_threads(), result)
+                np.ascontiguousarray(deviations_by_user),
+                (none if list_ids is None else list_ids, np.ascontiguousarray(similarities)),
+                min(n_neighbours, len(similarities)), min_neighbours, numba.get_num_threads(),
+                result)
     return result
 
 
@@ -213,9 +215,9 @@ def neighbour_deviations_slow(users, items, by_user, deviations_by_user, similar
     """Do what `neighbour_deviations` does from a dense similarity, pair by pair: to read."""
     result = np.zeros(len(users))
     for pair, (user, item) in enumerate(zip(users, items, strict=True)):
-        mine = range(by_user.indptr[user], by_user.indptr[user + 1])
+        entries = range(by_user.indptr[user], by_user.indptr[user + 1])
         rated = [(float(similarity[item, by_user.ids[p]]), float(deviations_by_user[p]))
-                 for p in mine if by_user.ids[p] != item]
+                 for p in entries if by_user.ids[p] != item]
         nearest = sorted((s for s in rated if s[0] > 0), key=lambda s: -s[0])[:n_neighbours]
         if len(nearest) >= min_neighbours:
             result[pair] = sum(s * x for s, x in nearest) / sum(s for s, _ in nearest)

@@ -141,13 +141,13 @@ def equations_slow(indptr, ids, targets, features, ridge, weights=None, base_gra
                    base_rhs=None):
     """Yield (row, A_r, right-hand side) in float64 for every row that has a regression."""
     for row in range(len(indptr) - 1):
-        mine = slice(indptr[row], indptr[row + 1])
-        x = features[ids[mine]].astype(np.float64)
+        entries = slice(indptr[row], indptr[row + 1])
+        x = features[ids[entries]].astype(np.float64)
         if not len(x) and base_gram is None:
             continue
-        c = np.ones(len(x)) if weights is None else weights[mine]
+        c = np.ones(len(x)) if weights is None else weights[entries]
         gram = x.T @ (x * c[:, None]) + np.diag(ridge[row])
-        rhs = x.T @ targets[mine]
+        rhs = x.T @ targets[entries]
         gram += 0 if base_gram is None else base_gram
         rhs += 0 if base_rhs is None else base_rhs
         yield row, gram, rhs

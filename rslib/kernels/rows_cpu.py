@@ -82,14 +82,14 @@ def _sum_row(ids, targets, weights, features, start, stop, plain, weighted, gram
     for block in range(start, stop, GATHER):
         end = min(block + GATHER, stop)
         _gather(ids, targets, weights, features, block, end, plain, weighted, rhs)
-        left = weighted if weights.size else plain
+        multiplied = weighted if weights.size else plain
         for i in range(0, gram.shape[0], ROWS):
-            upper_update(left, plain, end - block, one, gram, i)
+            upper_update(multiplied, plain, end - block, one, gram, i)
 
 
 @threaded
-def _solve_rows(indptr, ids, targets, features, ridge, weights, base_gram, base_rhs, draws,
-                parts, solution):
+def _solve_rows(indptr, ids, targets, features, ridge, weights, base, draws, parts, solution):
+    base_gram, base_rhs = base
     k = features.shape[1]
     padded = (k + PAD - 1) // PAD * PAD
     positive = np.ones(len(parts) - 1, np.bool_)
@@ -135,9 +135,9 @@ def ridge_rows_cpu(indptr, ids, targets, features, ridge, weights, base_gram, ba
     solution = np.zeros((len(indptr) - 1, k), dtype)
     none = np.zeros((0, 0), dtype)
     as_dtype = [np.ascontiguousarray(array, dtype) for array in (targets, features, ridge)]
-    optional = [none.ravel() if weights is None else np.ascontiguousarray(weights, dtype),
-                none if base_gram is None else np.ascontiguousarray(base_gram, dtype),
-                np.zeros(k, dtype) if base_rhs is None else np.ascontiguousarray(base_rhs, dtype),
+    base = (none if base_gram is None else np.ascontiguousarray(base_gram, dtype),
+            np.zeros(k, dtype) if base_rhs is None else np.ascontiguousarray(base_rhs, dtype))
+    optional = [none.ravel() if weights is None else np.ascontiguousarray(weights, dtype), base,
                 none if draws is None else np.ascontiguousarray(draws, dtype)]
     parts = equal_parts(indptr, k, numba.get_num_threads())
     positive = _solve_rows(indptr, ids, *as_dtype, *optional, parts, solution)

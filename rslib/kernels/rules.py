@@ -3,7 +3,8 @@
 Each rule is a plain function of one rating, so it can be read, run in slow motion and compiled.
 ``lane`` and ``lanes`` say which factors this worker owns (one worker on a CPU; 32 lanes of a warp
 on a GPU), ``reduce_sum`` adds the lanes' partial sums. ``state`` holds the arrays that change,
-``steps`` the constants. Every rule returns the error of the rating before the step, in stars.
+``steps`` the constants; `rslib.kernels.states` names them. Every rule returns the residual of the
+rating before the step, in stars.
 """
 
 
@@ -17,16 +18,14 @@ def baseline(user, item, value, state, steps, lane, lanes, reduce_sum):
     Dividing the penalty by the number of ratings spreads it evenly over them, so that an epoch
     descends the same objective that alternating ridge minimises.
 
-    ``state``: user_bias, item_bias. ``steps``: mean, learning_rate, and the arrays
-    reg_user / n_u and reg_item / n_i.
+    With `BaselineState` and `SharedSteps`.
     """
-    user_bias, item_bias = state
-    mean, learning_rate, user_shrinkage, item_shrinkage = steps
-    error = value - mean - user_bias[user] - item_bias[item]
+    user_bias, item_bias, rate = state.user_bias, state.item_bias, steps.learning_rate
+    residual = value - steps.mean - user_bias[user] - item_bias[item]
     if lane == 0:
-        user_bias[user] += learning_rate * (error - user_shrinkage[user] * user_bias[user])
-        item_bias[item] += learning_rate * (error - item_shrinkage[item] * item_bias[item])
-    return error
+        user_bias[user] += rate * (residual - steps.user_reg[user] * user_bias[user])
+        item_bias[item] += rate * (residual - steps.item_reg[item] * item_bias[item])
+    return residual
 
 
 def biased_mf(user, item, value, state, steps, lane, lanes, reduce_sum):
@@ -37,19 +36,16 @@ def biased_mf(user, item, value, state, steps, lane, lanes, reduce_sum):
               p_u \mathrel{+}= \gamma (e\, q_i - \lambda p_u), \quad
               q_i \mathrel{+}= \gamma (e\, p_u - \lambda q_i)
 
-    with the old :math:`p_u` in the last step.
-
-    ``state``: user_bias, item_bias, user_factors, item_factors. ``steps``: mean, learning_rate,
-    reg, reg_bias.
+    with the old :math:`p_u` in the last step. With `BiasedMFState` and `Steps`.
     """
-    user_bias, item_bias, user_factors, item_factors = state
-    mean, learning_rate, reg, reg_bias = steps
-    p, q = user_factors[user], item_factors[item]
+    user_bias, item_bias = state.user_bias, state.item_bias
+    p, q = state.user_factors[user], state.item_factors[item]
     dot = value - value     # zero in the type of the ratings
     for f in range(lane, len(p), lanes):
         dot += p[f] * q[f]
-    error = value - mean - user_bias[user] - item_bias[item] - reduce_sum(dot)
-    step, shrink, shrink_bias = learning_rate * error, learning_rate * reg, learning_rate * reg_bias
+    residual = value - steps.mean - user_bias[user] - item_bias[item] - reduce_sum(dot)
+    step, shrink = steps.learning_rate * residual, steps.learning_rate * steps.reg
+    shrink_bias = steps.learning_rate * steps.reg_bias
     if lane == 0:
         user_bias[user] += step - shrink_bias * user_bias[user]
         item_bias[item] += step - shrink_bias * item_bias[item]
@@ -57,7 +53,7 @@ def biased_mf(user, item, value, state, steps, lane, lanes, reduce_sum):
         old = p[f]
         p[f] = old - shrink * old + step * q[f]
         q[f] = q[f] - shrink * q[f] + step * old
-    return error
+    return residual
 
 
 def mf(user, item, value, state, steps, lane, lanes, reduce_sum):
@@ -68,24 +64,20 @@ def mf(user, item, value, state, steps, lane, lanes, reduce_sum):
               q_i \mathrel{+}= \gamma (e\, p_u - s_i q_i)
 
     with the old :math:`p_u` in the last step. Each s is the share of a rating in the penalty of
-    its user or item.
-
-    ``state``: user_factors, item_factors. ``steps``: c, learning_rate, and the arrays of s.
+    its user or item. With `MFState` and `SharedSteps`, whose mean is c.
     """
-    user_factors, item_factors = state
-    centre, learning_rate, user_shrinkage, item_shrinkage = steps
-    p, q = user_factors[user], item_factors[item]
+    p, q = state.user_factors[user], state.item_factors[item]
     dot = value - value     # zero in the type of the ratings
     for f in range(lane, len(p), lanes):
         dot += p[f] * q[f]
-    error = value - centre - reduce_sum(dot)
-    step, shrink_p = learning_rate * error, learning_rate * user_shrinkage[user]
-    shrink_q = learning_rate * item_shrinkage[item]
+    residual = value - steps.mean - reduce_sum(dot)
+    step, shrink_p = steps.learning_rate * residual, steps.learning_rate * steps.user_reg[user]
+    shrink_q = steps.learning_rate * steps.item_reg[item]
     for f in range(lane, len(p), lanes):
         old = p[f]
         p[f] = old - shrink_p * old + step * q[f]
         q[f] = q[f] - shrink_q * q[f] + step * old
-    return error
+    return residual
 
 
 def feature_mf(user, item, value, state, steps, lane, lanes, reduce_sum):
@@ -101,18 +93,16 @@ def feature_mf(user, item, value, state, steps, lane, lanes, reduce_sum):
     :math:`a \leftarrow (1 - \gamma \lambda) a + \gamma e\, q_i`. After n ratings of the user, each
     :math:`y_j` is :math:`(1 - \gamma \lambda)^n y_j + s_{uj} a`, exactly.
 
-    ``state``: user_bias, item_bias, total (k,) of the user at hand, item_factors, pull (k,), and
-    energy (n_users,), which is c. ``steps``: mean, learning_rate, reg, reg_bias.
+    With `UserVisit`, the user at hand, whose total is z, pull a and energy c, and `Steps`.
     """
-    user_bias, item_bias, total, item_factors, pull, energy = state
-    mean, learning_rate, reg, reg_bias = steps
-    q = item_factors[item]
+    user_bias, item_bias = state.arrays.user_bias, state.arrays.item_bias
+    total, pull, q = state.total, state.pull, state.arrays.item_factors[item]
     dot = value - value     # zero in the type of the ratings
     for f in range(lane, len(q), lanes):
         dot += total[f] * q[f]
-    error = value - mean - user_bias[user] - item_bias[item] - reduce_sum(dot)
-    step, shrink, shrink_bias = learning_rate * error, learning_rate * reg, learning_rate * reg_bias
-    to_total = energy[user] * step
+    residual = value - steps.mean - user_bias[user] - item_bias[item] - reduce_sum(dot)
+    step, shrink = steps.learning_rate * residual, steps.learning_rate * steps.reg
+    shrink_bias, to_total = steps.learning_rate * steps.reg_bias, state.energy * step
     if lane == 0:
         user_bias[user] += step - shrink_bias * user_bias[user]
         item_bias[item] += step - shrink_bias * item_bias[item]
@@ -121,7 +111,7 @@ def feature_mf(user, item, value, state, steps, lane, lanes, reduce_sum):
         q[f] = old_q - shrink * old_q + step * old_total
         total[f] = old_total - shrink * old_total + to_total * old_q
         pull[f] = pull[f] - shrink * pull[f] + step * old_q
-    return error
+    return residual
 
 
 def neighbourhood(user, item, value, state, steps, lane, lanes, reduce_sum):
@@ -135,23 +125,21 @@ def neighbourhood(user, item, value, state, steps, lane, lanes, reduce_sum):
     different users and items never touch the same number. No item speaks for itself: the diagonals
     start at zero, and are put back there.
 
-    ``state``: user_bias, item_bias, weights and implicit, both (n_items, n_items). ``steps``:
-    mean, learning_rate, reg, reg_bias, then the arrays rated_indptr, rated_ids and x, of what each
-    user rated, and seen_indptr, seen_ids and s, of what each user is known to have rated.
+    With `NeighbourhoodState` and `NeighbourhoodSteps`.
     """
-    user_bias, item_bias, weights, implicit = state
-    (mean, learning_rate, reg, reg_bias,
-     rated_indptr, rated_ids, x, seen_indptr, seen_ids, s) = steps
-    w, c = weights[item], implicit[item]
-    rated, rated_end = rated_indptr[user] + lane, rated_indptr[1:][user]
-    seen, seen_end = seen_indptr[user] + lane, seen_indptr[1:][user]
+    user_bias, item_bias = state.user_bias, state.item_bias
+    w, c = state.weights[item], state.implicit_weights[item]
+    x, s, rated_ids, seen_ids = steps.x, steps.s, steps.rated_ids, steps.seen_ids
+    rated, rated_end = steps.rated_indptr[user] + lane, steps.rated_indptr[1:][user]
+    seen, seen_end = steps.seen_indptr[user] + lane, steps.seen_indptr[1:][user]
     total = value - value     # zero in the type of the ratings
     for e in range(rated, rated_end, lanes):
         total += x[e] * w[rated_ids[e]]
     for e in range(seen, seen_end, lanes):
         total += s[e] * c[seen_ids[e]]
-    error = value - mean - user_bias[user] - item_bias[item] - reduce_sum(total)
-    step, shrink, shrink_bias = learning_rate * error, learning_rate * reg, learning_rate * reg_bias
+    residual = value - steps.mean - user_bias[user] - item_bias[item] - reduce_sum(total)
+    step, shrink = steps.learning_rate * residual, steps.learning_rate * steps.reg
+    shrink_bias = steps.learning_rate * steps.reg_bias
     if lane == 0:
         user_bias[user] += step - shrink_bias * user_bias[user]
         item_bias[item] += step - shrink_bias * item_bias[item]
@@ -163,7 +151,7 @@ def neighbourhood(user, item, value, state, steps, lane, lanes, reduce_sum):
         c[j] += step * s[e] - shrink * c[j]
     w[item] = value - value     # by every lane, after its own steps: the last to write writes this
     c[item] = value - value
-    return error
+    return residual
 
 
 def integrated(user, item, value, state, steps, lane, lanes, reduce_sum):
@@ -172,27 +160,27 @@ def integrated(user, item, value, state, steps, lane, lanes, reduce_sum):
     .. math:: e = r - \mu - b_u - b_i - z_u \cdot q_i - \sum_{j \ne i} x_{uj} w_{ij}
                   - \sum_{j \ne i} s_{uj} c_{ij}
 
-    with the steps of both. ``state``: that of `feature_mf`, then weights and implicit, both
-    (n_items, n_items). ``steps``: those of `feature_mf`, then learning_rate and reg of the weights,
-    and the six arrays of `neighbourhood`.
+    with the steps of both. With `UserVisit`, whose arrays are an `IntegratedState`, and
+    `IntegratedSteps`.
     """
-    user_bias, item_bias, total, item_factors, pull, energy, weights, implicit = state
-    (mean, learning_rate, reg, reg_bias, learning_rate_w, reg_w,
-     rated_indptr, rated_ids, x, seen_indptr, seen_ids, s) = steps
-    q, w, c = item_factors[item], weights[item], implicit[item]
-    rated, rated_end = rated_indptr[user] + lane, rated_indptr[1:][user]
-    seen, seen_end = seen_indptr[user] + lane, seen_indptr[1:][user]
-    said = value - value    # zero in the type of the ratings
+    user_bias, item_bias = state.arrays.user_bias, state.arrays.item_bias
+    total, pull, q = state.total, state.pull, state.arrays.item_factors[item]
+    w, c = state.arrays.weights[item], state.arrays.implicit_weights[item]
+    x, s, rated_ids, seen_ids = steps.x, steps.s, steps.rated_ids, steps.seen_ids
+    rated, rated_end = steps.rated_indptr[user] + lane, steps.rated_indptr[1:][user]
+    seen, seen_end = steps.seen_indptr[user] + lane, steps.seen_indptr[1:][user]
+    match = value - value    # zero in the type of the ratings
     for f in range(lane, len(q), lanes):
-        said += total[f] * q[f]
+        match += total[f] * q[f]
     for e in range(rated, rated_end, lanes):
-        said += x[e] * w[rated_ids[e]]
+        match += x[e] * w[rated_ids[e]]
     for e in range(seen, seen_end, lanes):
-        said += s[e] * c[seen_ids[e]]
-    error = value - mean - user_bias[user] - item_bias[item] - reduce_sum(said)
-    step, shrink, shrink_bias = learning_rate * error, learning_rate * reg, learning_rate * reg_bias
-    step_w, shrink_w = learning_rate_w * error, learning_rate_w * reg_w
-    to_total = energy[user] * step
+        match += s[e] * c[seen_ids[e]]
+    residual = value - steps.mean - user_bias[user] - item_bias[item] - reduce_sum(match)
+    step, shrink = steps.learning_rate * residual, steps.learning_rate * steps.reg
+    shrink_bias, to_total = steps.learning_rate * steps.reg_bias, state.energy * step
+    step_w = steps.learning_rate_weights * residual
+    shrink_w = steps.learning_rate_weights * steps.reg_weights
     if lane == 0:
         user_bias[user] += step - shrink_bias * user_bias[user]
         item_bias[item] += step - shrink_bias * item_bias[item]
@@ -209,4 +197,4 @@ def integrated(user, item, value, state, steps, lane, lanes, reduce_sum):
         c[j] += step_w * s[e] - shrink_w * c[j]
     w[item] = value - value     # no item speaks for itself; see `neighbourhood`
     c[item] = value - value
-    return error
+    return residual

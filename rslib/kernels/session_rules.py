@@ -19,44 +19,40 @@ def temporal(session, item, value, state, steps, lane, lanes, reduce_sum):
     fading is :math:`-\sum_j g_j (x_{sj} w_{ij} + d_{sj} c_{ij})`, and its products with e are added
     up.
 
-    ``state``: user_terms, item_terms (n_items, n_columns), total (k,) of the session at hand,
-    item_factors, pull (k,), energy (1,) of the session, weights and implicit (n_items, n_items or
-    0), then of what the user rated: ids, x, d and the days g, and slope (1,). ``steps``: mean,
-    learning_rate, reg, the CSR of the terms of each session (indptr, ids, x), the columns of each
-    session (n_sessions, n), what a step leaves of user_terms and item_terms, 1 / (1 + gamma lambda
-    / n), and learning_rate and reg of the weights.
+    With `SessionVisit` and `SessionSteps`; theta lies in ``user_numbers``, omega in
+    ``item_numbers``.
     """
-    (user_terms, item_terms, total, item_factors, pull, energy,
-     weights, implicit, rated, x, d, days, slope) = state
-    (mean, learning_rate, reg, indptr, term_ids, term_x, columns, user_kept, item_kept,
-     learning_rate_w, reg_w) = steps
-    q, w, c = item_factors[item], weights[item], implicit[item]
-    terms, kept = item_terms[item], item_kept[item]
-    first, last = indptr[session], indptr[1:][session]
-    bias, said, tilt = value - value, value - value, value - value  # zeros of the ratings' type
+    user_numbers, numbers = state.arrays.user_numbers, state.arrays.item_numbers[item]
+    q, w, c = (state.arrays.item_factors[item], state.arrays.weights[item],
+               state.arrays.implicit_weights[item])
+    total, pull, rated, x, d = state.total, state.pull, state.rated, state.x, state.d
+    places, columns, kept = steps.places, steps.columns, steps.item_kept[item]
+    first, last = steps.indptr[session], steps.indptr[1:][session]
+    bias, match, tilt = value - value, value - value, value - value # zeros of the ratings' type
     for a in range(first, last):
-        bias += term_x[a] * user_terms[term_ids[a]]
+        bias += steps.x[a] * user_numbers[places[a]]
     for a in range(columns.shape[1]):
-        bias += terms[columns[session, a]]
+        bias += numbers[columns[session, a]]
     for f in range(lane, len(q), lanes):
-        said += total[f] * q[f]
+        match += total[f] * q[f]
     for e in range(lane, len(rated), lanes):
         part = x[e] * w[rated[e]] + d[e] * c[rated[e]]
-        said += part
-        tilt += days[e] * part
-    error = value - mean - bias - reduce_sum(said)
+        match += part
+        tilt += state.gaps[e] * part
+    residual = value - steps.mean - bias - reduce_sum(match)
     tilt = reduce_sum(tilt)
-    step, shrink = learning_rate * error, learning_rate * reg
-    step_w, shrink_w = learning_rate_w * error, learning_rate_w * reg_w
-    to_total = energy[0] * step
+    step, shrink = steps.learning_rate * residual, steps.learning_rate * steps.reg
+    step_w = steps.learning_rate_weights * residual
+    shrink_w = steps.learning_rate_weights * steps.reg_weights
+    to_total = state.energy[0] * step
     if lane == 0:
-        slope[0] -= error * tilt
+        state.slope[0] -= residual * tilt
         for a in range(first, last):
-            at = term_ids[a]
-            user_terms[at] = (user_terms[at] + step * term_x[a]) * user_kept[at]
+            at = places[a]
+            user_numbers[at] = (user_numbers[at] + step * steps.x[a]) * steps.user_kept[at]
         for a in range(columns.shape[1]):
             at = columns[session, a]
-            terms[at] = (terms[at] + step) * kept[at]
+            numbers[at] = (numbers[at] + step) * kept[at]
     for f in range(lane, len(q), lanes):
         old_q, old_total = q[f], total[f]
         q[f] = old_q - shrink * old_q + step * old_total
@@ -69,4 +65,4 @@ def temporal(session, item, value, state, steps, lane, lanes, reduce_sum):
     if len(w) > 0:                      # no item speaks for itself; see `rules.neighbourhood`
         w[item] = value - value
         c[item] = value - value
-    return error
+    return residual

@@ -15,7 +15,10 @@ from rslib.backend import array_module
 from rslib.kernels.compiled import compiled, inlined
 from rslib.kernels.features import _enter, _leave
 from rslib.kernels.session_rules import temporal
+from rslib.kernels.sessions_slow import session_sgd_epoch_slow
 from rslib.kernels.sgd import alone
+from rslib.kernels.slow import is_slow
+from rslib.kernels.states import SessionVisit, arrays_of, in_type
 
 _temporal = inlined(temporal)
 
@@ -37,32 +40,43 @@ class Visits(NamedTuple):
     x: np.ndarray               # (n_ratings,) float32, weight of a rated item's explicit part
     d: np.ndarray               # (n_ratings,) float32, weight of its implicit part
 
+    def in_type(self, dtype):
+        """The same, with weights in the type of the factors."""
+        return Visits(*self[:4], *(column.astype(dtype, copy=False) for column in self[4:]))
 
-    def columns(self, dtype):
-        """The columns for a compiled driver, weights in the type of the factors."""
-        return (*self[:4], *(column.astype(dtype, copy=False) for column in self[4:]))
 
+class Room(NamedTuple):
+    """Vectors of one user and session, each in memory of its own, so that none can overlap."""
 
-@compiled
-def _fade(rate, day, days, indptr, first, last, x, d, faded_x, faded_d, gaps):
-    """Write the weights of what was rated in some sessions, faded by the days to ``day``."""
-    start = indptr[first]
-    for session in range(first, last):
-        gap = abs(days[session] - day)
-        left = np.exp(-rate * gap)
-        for row in range(indptr[session], indptr[session + 1]):
-            faded_x[row - start] = left * x[row]
-            faded_d[row - start] = left * d[row]
-            gaps[row - start] = gap
+    static: np.ndarray          # (k,), the user's sum of features
+    static_pull: np.ndarray     # (k,), what the ratings have asked of them
+    total: np.ndarray           # (k,), the factors of the session
+    pull: np.ndarray            # (k,)
+    tilt: np.ndarray            # (k,), slope of the faded features by the rate of forgetting
+    nothing: np.ndarray         # (k,), zeros in the place of vectors that are left out
 
 
 @compiled
-def _enter_faded(features, rated, x, d, gaps, total, tilt):
-    """Add the faded features to ``total``, write their slope by the rate; return their energy."""
-    n, energy = len(features) // 2, total[0] - total[0]
+def _fade(visits, rate, session, first, last, visit):
+    """Write the weights of what a user rated in all sessions, faded by the days to this one."""
+    start = visits.indptr[first]
+    for other in range(first, last):
+        gap = abs(visits.days[other] - visits.days[session])
+        kept = np.exp(-rate * gap)
+        for row in range(visits.indptr[other], visits.indptr[other + 1]):
+            visit.x[row - start] = kept * visits.x[row]
+            visit.d[row - start] = kept * visits.d[row]
+            visit.gaps[row - start] = gap
+
+
+@compiled
+def _enter_faded(faded, rated, visit, tilt):
+    """Add the faded features to the total, write their slope by the rate; return their energy."""
+    x, d, gaps, total = visit.x, visit.d, visit.gaps, visit.total
+    n, energy = len(faded) // 2, total[0] - total[0]
     tilt[:] = 0
     for e in range(len(rated)):
-        explicit, implicit = features[rated[e]], features[n + rated[e]]
+        explicit, implicit = faded[rated[e]], faded[n + rated[e]]
         energy += x[e] * x[e] + d[e] * d[e]
         for f in range(len(total)):
             part = x[e] * explicit[f] + d[e] * implicit[f]
@@ -72,94 +86,105 @@ def _enter_faded(features, rated, x, d, gaps, total, tilt):
 
 
 @compiled
-def _leave_faded(features, rated, x, d, keep, pull):
+def _leave_faded(faded, rated, visit, keep):
     """Shrink each faded feature, and move it by its share of the pull."""
-    n = len(features) // 2
+    x, d, pull, n = visit.x, visit.d, visit.pull, len(faded) // 2
     for e in range(len(rated)):
-        explicit, implicit = features[rated[e]], features[n + rated[e]]
+        explicit, implicit = faded[rated[e]], faded[n + rated[e]]
         for f in range(len(pull)):
             explicit[f] = keep * explicit[f] + x[e] * pull[f]
             implicit[f] = keep * implicit[f] + d[e] * pull[f]
 
 
 @compiled
-def _enter_session(static, drifting, drift, mine, own, total, pull):
-    """Set ``total`` to the user's factors of this session, and ``pull`` to zero."""
+def _enter_session(room, drifting, drift, daily, own):
+    """Set the total to the user's factors of this session, and the pull to zero."""
+    static, total, pull = room.static, room.total, room.pull
     for f in range(len(total)):
-        total[f] = static[f] + drift * drifting[f] + own * mine[f]
+        total[f] = static[f] + drift * drifting[f] + own * daily[f]
         pull[f] = 0
 
 
 @compiled
-def _leave_session(static, energy, static_pull, drifting, drift, mine, own, keep, pull):
+def leave_session(room, energy, drifting, drift, daily, own, keep):
     """Shrink every part of the user's factors, and move it by its share of the pull."""
+    static, static_pull, pull = room.static, room.static_pull, room.pull
     for f in range(len(pull)):
         static[f] = keep * static[f] + energy * pull[f]
         static_pull[f] = keep * static_pull[f] + pull[f]
         drifting[f] = keep * drifting[f] + drift * pull[f]
-        mine[f] = keep * mine[f] + own * pull[f]
+        daily[f] = keep * daily[f] + own * pull[f]
 
 
 @compiled
-def _visit_users(sessions, indptr, items, values, days, drift, own, x, d, users, feature_indptr,
-                 feature_ids, feature_weights, state, steps, rate_steps):
-    (user_terms, item_terms, features, item_factors, drift_factors, day_factors,
-     weights, implicit, faded, log_rates) = state
-    squares, kept = 0.0, 1 - steps[1] * steps[2]
-    k, dtype = features.shape[1], features.dtype    # each its own memory, so that none can overlap
-    static, static_pull, tilt = np.zeros(k, dtype), np.zeros(k, dtype), np.zeros(k, dtype)
-    total, pull, nothing = np.zeros(k, dtype), np.zeros(k, dtype), np.zeros(k, dtype)
-    energy, slope = np.zeros(1, dtype), np.zeros(1, dtype)
-    zero = energy[0]
-    fades = len(faded) > 0 or weights.shape[1] > 0
-    for user in users:
-        begin, end = sessions[user], sessions[user + 1]
-        rated = items[indptr[begin]:indptr[end]]
-        room = len(rated) if fades else 0
-        gaps, faded_x, faded_d = np.empty(room, dtype), np.empty(room, dtype), np.empty(room, dtype)
-        now = (user_terms, item_terms, total, item_factors, pull, energy, weights, implicit,
-               rated if weights.shape[1] > 0 else rated[:0], faded_x, faded_d, gaps, slope)
-        first, last = feature_indptr[user], feature_indptr[user + 1]
-        _enter(features, feature_ids, feature_weights, first, last, static, static_pull)
-        static_energy = zero
-        for entry in range(first, last):
-            static_energy += feature_weights[entry] ** 2
-        for session in range(begin, end):
-            n_rated = indptr[session + 1] - indptr[session]
-            if n_rated == 0:
-                continue
-            drifting, mine, v, o = nothing, nothing, zero, zero
-            if len(drift_factors) > 0:
-                drifting, v = drift_factors[user], drift[session]
-            if len(day_factors) > 0:
-                mine, o = day_factors[session], own[session]
-            _enter_session(static, drifting, v, mine, o, total, pull)
-            slope[0], energy[0] = 0, static_energy + v * v + o * o
-            if fades:
-                _fade(np.exp(log_rates[user]), days[session], days, indptr, begin, end, x, d,
-                      faded_x, faded_d, gaps)
-            if len(faded) > 0:
-                energy[0] += _enter_faded(faded, rated, faded_x, faded_d, gaps, total, tilt)
-            for row in range(indptr[session], indptr[session + 1]):
-                error = _temporal(session, np.uint64(items[row]), values[row], now, steps, 0, 1,
-                                  alone)
-                squares += error * error
-            keep = kept ** n_rated
-            _leave_session(static, static_energy, static_pull, drifting, v, mine, o, keep, pull)
-            if len(faded) > 0:
-                for f in range(len(pull)):
-                    slope[0] += tilt[f] * pull[f] / steps[1]
-                _leave_faded(faded, rated, faded_x, faded_d, keep, pull)
-            if fades:
-                share = rate_steps[1] * n_rated / len(rated)
-                log_rates[user] += rate_steps[0] * (np.exp(log_rates[user]) * slope[0]
-                                                    - share * (log_rates[user] - rate_steps[2]))
-        _leave(features, feature_ids, feature_weights, first, last, kept ** len(rated),
-               static_pull)
+def _visit_session(session, user, rated, visits, static_energy, visit, room, steps):
+    """Bring the parts of a session in, walk through its ratings, and give each part its share."""
+    state, zero = visit.arrays, static_energy - static_energy
+    first, last = visits.indptr[session], visits.indptr[session + 1]
+    drifting, daily, drift, own = room.nothing, room.nothing, zero, zero
+    if len(state.drift_factors) > 0:
+        drifting, drift = state.drift_factors[user], visits.drift[session]
+    if len(state.day_factors) > 0:
+        daily, own = state.day_factors[session], visits.own[session]
+    _enter_session(room, drifting, drift, daily, own)
+    visit.slope[0], visit.energy[0] = 0, static_energy + drift * drift + own * own
+    if len(visit.x) > 0:
+        _fade(visits, np.exp(state.log_rates[user]), session, visits.sessions[user],
+              visits.sessions[user + 1], visit)
+    if len(state.faded) > 0:
+        visit.energy[0] += _enter_faded(state.faded, rated, visit, room.tilt)
+    squares = 0.0
+    for row in range(first, last):
+        residual = _temporal(session, np.uint64(visits.items[row]), visits.values[row], visit,
+                             steps, 0, 1, alone)
+        squares += residual * residual
+    keep = (1 - steps.learning_rate * steps.reg) ** (last - first)
+    leave_session(room, static_energy, drifting, drift, daily, own, keep)
+    if len(state.faded) > 0:
+        for f in range(len(visit.pull)):
+            visit.slope[0] += room.tilt[f] * visit.pull[f] / steps.learning_rate
+        _leave_faded(state.faded, rated, visit, keep)
     return squares
 
 
-def session_sgd_epoch(visits, users, features_of, state, steps, rate_steps=(0.0, 0.0, 0.0)):
+@compiled
+def _visit_users(visits, users, features_of, state, steps):
+    features, squares, dtype = state.features, 0.0, state.features.dtype
+    k = features.shape[1]
+    room = Room(np.zeros(k, dtype), np.zeros(k, dtype), np.zeros(k, dtype), np.zeros(k, dtype),
+                np.zeros(k, dtype), np.zeros(k, dtype))
+    energy, slope = np.zeros(1, dtype), np.zeros(1, dtype)
+    speaks = state.weights.shape[1] > 0
+    fades = len(state.faded) > 0 or speaks
+    for user in users:
+        begin, end = visits.sessions[user], visits.sessions[user + 1]
+        rated = visits.items[visits.indptr[begin]:visits.indptr[end]]
+        n_faded = len(rated) if fades else 0
+        visit = SessionVisit(state, room.total, room.pull, energy, rated if speaks else rated[:0],
+                             np.empty(n_faded, dtype), np.empty(n_faded, dtype),
+                             np.empty(n_faded, dtype), slope)
+        first, last = features_of.indptr[user], features_of.indptr[user + 1]
+        _enter(features, features_of.ids, features_of.weights, first, last, room.static,
+               room.static_pull)
+        static_energy = energy[0] - energy[0]
+        for entry in range(first, last):
+            static_energy += features_of.weights[entry] ** 2
+        for session in range(begin, end):
+            n_rated = visits.indptr[session + 1] - visits.indptr[session]
+            if n_rated > 0:
+                squares += _visit_session(session, user, rated, visits, static_energy, visit, room,
+                                          steps)
+            if n_rated > 0 and fades:
+                rates, share = state.log_rates, steps.reg_rates * n_rated / len(rated)
+                rates[user] += steps.learning_rate_rates * (
+                    np.exp(rates[user]) * slope[0] - share * (rates[user] - steps.log_rate))
+        kept = (1 - steps.learning_rate * steps.reg) ** len(rated)
+        _leave(features, features_of.ids, features_of.weights, first, last, kept,
+               room.static_pull)
+    return squares
+
+
+def session_sgd_epoch(visits, users, features_of, state, steps):
     r"""Apply `rslib.kernels.session_rules.temporal` to every rating of ``users``, day by day.
 
     .. math:: z_s = \sum_j s_{uj} y_j + v_s \alpha_u + o_s p_s
@@ -172,20 +197,15 @@ def session_sgd_epoch(visits, users, features_of, state, steps, rate_steps=(0.0,
         Users in the order of their visits; a permutation of all makes an epoch. On the host.
     features_of : Features
         Which features y each user is the sum of, with the weights s.
-    state : tuple of arrays, of one floating type, changed in place
-        user_terms (n,), item_terms (n_items, n), features (n, k), item_factors (n_items, k), drift
-        factors alpha (n_users or 0, k), session factors p (n_sessions or 0, k), weights and
-        implicit (n_items, n_items or 0), faded features (2 n_items or 0, k), first X, then Y, and
-        log_rates (n_users,), the logarithms of beta, per day.
-    steps : tuple
-        Those of the rule.
-    rate_steps : tuple
-        Of log_rates: learning rate, penalty of each user's, and the value to which it pulls.
+    state : SessionState
+        With drift factors alpha, day factors p, faded features X and Y, and log_rates, the
+        logarithms of beta.
+    steps : SessionSteps
 
     Returns
     -------
     float
-        Sum of the squared errors met on the way, in stars squared.
+        Sum of the squared residuals met on the way, in stars squared.
 
     Notes
     -----
@@ -194,76 +214,12 @@ def session_sgd_epoch(visits, users, features_of, state, steps, rate_steps=(0.0,
     A rate moves when a session ends. Agreement: equal to `session_sgd_epoch_slow` to rounding; on
     the GPU statistical. Determinism: on the CPU same inputs, same bits, on one thread.
     """
-    arrays = [step for step in steps if not np.isscalar(step)]
-    xp = array_module(visits.values, features_of.weights, *state, *arrays)
-    dtype = state[2].dtype.type
-    steps = tuple(dtype(step) if np.isscalar(step) else step for step in steps)
-    inputs = (*visits.columns(dtype), users, features_of.indptr, features_of.ids,
-              features_of.weights.astype(dtype, copy=False), state, steps,
-              tuple(dtype(step) for step in rate_steps))
+    dtype = state.features.dtype.type
+    steps = in_type(steps, dtype)
+    xp = array_module(visits.values, features_of.weights, *state, *arrays_of(steps))
+    inputs = (visits.in_type(dtype), users, features_of._replace(
+        weights=features_of.weights.astype(dtype, copy=False)), state, steps)
     if xp is not np:
         from rslib.kernels.sessions_gpu import session_sgd_epoch_gpu  # compiles for CUDA
         return session_sgd_epoch_gpu(*inputs)
-    return _visit_users(*inputs)
-
-
-def session_sgd_epoch_slow(visits, users, features_of, state, steps, rate_steps=(0.0, 0.0, 0.0)):
-    """Do what `session_sgd_epoch` does as the papers write it, in float64: the version to read."""
-    (user_terms, item_terms, features, item_factors, drift_factors, day_factors, weights, implicit,
-     faded, log_rates) = state
-    (mean, learning_rate, reg, indptr, term_ids, term_x, columns, user_kept, item_kept,
-     learning_rate_w, reg_w) = steps
-    n_items, squares = len(item_factors), 0.0
-    for user in users[np.diff(visits.sessions)[users] > 0]:
-        sessions = np.arange(visits.sessions[user], visits.sessions[user + 1])
-        rows = np.arange(visits.indptr[sessions[0]], visits.indptr[sessions[-1] + 1])
-        days = np.repeat(visits.days[sessions], np.diff(visits.indptr)[sessions])
-        rated, mine = visits.items[rows], slice(*features_of.indptr[user:user + 2])
-        for session in sessions:
-            gaps, rate, tilts = abs(days - visits.days[session]), np.exp(log_rates[user]), 0.0
-            left, these = np.exp(-rate * gaps), slice(*indptr[session:session + 2])
-            slope, pull = 0.0, 0.0      # of the faded features, the slope when the session begins
-            if len(faded):
-                slope = -sum((gaps * left * x[rows])[:, None] * faded[first + rated]
-                             for first, x in ((0, visits.x), (n_items, visits.d))).sum(0)
-            for row in range(visits.indptr[session], visits.indptr[session + 1]):
-                item, q = visits.items[row], item_factors[visits.items[row]].copy()
-                # what the factors of the session are the sum of: tables, rows and their weights
-                parts = [(features, features_of.ids[mine], features_of.weights[mine])]
-                if len(drift_factors):
-                    parts += [(drift_factors, [user], visits.drift[[session]])]
-                if len(day_factors):
-                    parts += [(day_factors, [session], visits.own[[session]])]
-                if len(faded):
-                    parts += [(faded, rated, left * visits.x[rows]),
-                              (faded, n_items + rated, left * visits.d[rows])]
-                parts = [(table, ids, x[:, None].astype("f8")) for table, ids, x in parts]
-                total = sum((x * table[ids]).sum(0) for table, ids, x in parts)
-                said, tilt = total @ q, 0.0
-                if weights.shape[1]:
-                    others = rated != item
-                    j = rated[others]
-                    xj, dj = ((left * part[rows])[others] for part in (visits.x, visits.d))
-                    spoken = xj * weights[item, j] + dj * implicit[item, j]
-                    said, tilt = said + spoken.sum(), -gaps[others] @ spoken
-                terms, place = item_terms[item], columns[session]
-                mine_terms = term_ids[these]
-                error = (float(visits.values[row]) - mean - said - terms[place].sum()
-                         - term_x[these] @ user_terms[mine_terms])
-                user_terms[mine_terms] += learning_rate * error * term_x[these]
-                user_terms[mine_terms] *= user_kept[mine_terms]
-                terms[place] = (terms[place] + learning_rate * error) * item_kept[item, place]
-                item_factors[item] += learning_rate * (error * total - reg * q)
-                for table, ids, x in parts:
-                    table[ids] += learning_rate * (error * x * q - reg * table[ids])
-                pull = pull - learning_rate * reg * pull + learning_rate * error * q
-                if weights.shape[1]:
-                    weights[item, j] += learning_rate_w * (error * xj - reg_w * weights[item, j])
-                    implicit[item, j] += learning_rate_w * (error * dj - reg_w * implicit[item, j])
-                squares, tilts = squares + error ** 2, tilts + error * tilt
-            tilts += np.sum(slope * pull) / learning_rate
-            if weights.shape[1] or len(faded):
-                n_rated = visits.indptr[session + 1] - visits.indptr[session]
-                drawn = rate_steps[1] * n_rated / len(rows) * (log_rates[user] - rate_steps[2])
-                log_rates[user] += rate_steps[0] * (rate * tilts - drawn)
-    return squares
+    return session_sgd_epoch_slow(*inputs) if is_slow() else _visit_users(*inputs)

@@ -11,110 +11,169 @@ from numba import cuda
 
 from rslib.backend import array_module
 from rslib.kernels.session_rules import temporal
+from rslib.kernels.sessions import Room
 from rslib.kernels.sgd_gpu import FENCE, LANES, warp_sum, warps_for
+from rslib.kernels.states import SessionVisit
+
+_temporal = cuda.jit(device=True)(temporal)
 
 
 @cuda.jit(device=True)
-def _give(table, row, weight, lost, pull, lane):
+def _give(table, row, weight, keep, pull, lane):
     """Shrink a row that users share, and move it by its share of the pull."""
     for f in range(lane, len(pull), LANES):
-        cuda.atomic.add(table, (row, f), weight * pull[f] - lost * table[row, f])
+        cuda.atomic.add(table, (row, f), weight * pull[f] - (1 - keep) * table[row, f])
+
+
+@cuda.jit(device=True)
+def _enter(features, features_of, user, room, lane):
+    """Set the static part to the sum of a user's features; return their energy."""
+    static, static_pull = room.static, room.static_pull
+    energy = room.nothing[0]
+    for f in range(lane, len(static), LANES):
+        static[f], static_pull[f] = 0, 0
+    for entry in range(features_of.indptr[user], features_of.indptr[user + 1]):
+        weight = features_of.weights[entry]
+        energy += weight * weight
+        for f in range(lane, len(static), LANES):
+            static[f] += weight * features[features_of.ids[entry], f]
+    return energy
+
+
+@cuda.jit(device=True)
+def _fade(visits, rate, session, first, last, visit, lane):
+    """Write the weights of what a user rated in all sessions, faded by the days to this one."""
+    start = visits.indptr[first]
+    for other in range(first, last):
+        gap = abs(visits.days[other] - visits.days[session])
+        kept = math.exp(-rate * gap)
+        for row in range(visits.indptr[other] + lane, visits.indptr[other + 1], LANES):
+            visit.x[row - start] = kept * visits.x[row]
+            visit.d[row - start] = kept * visits.d[row]
+            visit.gaps[row - start] = gap
+
+
+@cuda.jit(device=True)
+def _enter_faded(faded, rated, visit, room, lane):
+    """Add the faded features to the total, write their slope by the rate; return their energy."""
+    x, d, gaps, total, tilt = visit.x, visit.d, visit.gaps, visit.total, room.tilt
+    n, energy = len(faded) // 2, room.nothing[0]
+    for e in range(len(rated)):
+        j = rated[e]
+        energy += x[e] * x[e] + d[e] * d[e]
+        for f in range(lane, len(total), LANES):
+            part = x[e] * faded[j, f] + d[e] * faded[n + j, f]
+            total[f] += part
+            tilt[f] -= gaps[e] * part
+    return energy
+
+
+@cuda.jit(device=True)
+def _leave_faded(faded, rated, visit, keep, lane):
+    """Shrink each faded feature, and move it by its share of the pull."""
+    n = len(faded) // 2
+    for e in range(len(rated)):
+        _give(faded, rated[e], visit.x[e], keep, visit.pull, lane)
+        _give(faded, n + rated[e], visit.d[e], keep, visit.pull, lane)
+
+
+@cuda.jit(device=True)
+def _enter_session(visits, session, user, state, room, lane):
+    """Set the total to the user's factors of this session, the pull to zero; return the energy."""
+    total, pull, tilt = room.total, room.pull, room.tilt
+    drift, own = room.nothing[0], room.nothing[0]
+    if len(state.drift_factors) > 0:
+        drift = visits.drift[session]
+    if len(state.day_factors) > 0:
+        own = visits.own[session]
+    for f in range(lane, len(total), LANES):
+        total[f], pull[f], tilt[f] = room.static[f], 0, 0
+        if len(state.drift_factors) > 0:
+            total[f] += drift * state.drift_factors[user, f]
+        if len(state.day_factors) > 0:
+            total[f] += own * state.day_factors[session, f]
+    return drift * drift + own * own
+
+
+@cuda.jit(device=True)
+def _leave_session(visits, session, user, energy, state, room, keep, lane):
+    """Shrink every part of the user's factors, and move it by its share of the pull."""
+    static, static_pull, pull = room.static, room.static_pull, room.pull
+    drifting, daily = state.drift_factors, state.day_factors
+    for f in range(lane, len(pull), LANES):
+        static[f] = keep * static[f] + energy * pull[f]
+        static_pull[f] = keep * static_pull[f] + pull[f]
+        if len(drifting) > 0:
+            drifting[user, f] = keep * drifting[user, f] + visits.drift[session] * pull[f]
+        if len(daily) > 0:
+            daily[session, f] = keep * daily[session, f] + visits.own[session] * pull[f]
+
+
+@cuda.jit(device=True)
+def _visit_session(session, user, rated, visits, static_energy, visit, room, steps, lane):
+    """Bring the parts of a session in, walk through its ratings, give each part its share."""
+    state, squares = visit.arrays, 0.0
+    fades = len(state.faded) > 0 or state.weights.shape[1] > 0
+    first, last = visits.indptr[session], visits.indptr[session + 1]
+    energy = static_energy + _enter_session(visits, session, user, state, room, lane)
+    if fades:
+        _fade(visits, math.exp(state.log_rates[user]), session, visits.sessions[user],
+              visits.sessions[user + 1], visit, lane)
+    cuda.syncwarp()
+    if len(state.faded) > 0:
+        energy += _enter_faded(state.faded, rated, visit, room, lane)
+    if lane == 0:
+        visit.slope[0], visit.energy[0] = 0, energy
+    cuda.syncwarp()
+    for row in range(first, last):
+        residual = _temporal(session, visits.items[row], visits.values[row], visit, steps,
+                             lane, LANES, warp_sum)
+        squares += residual * residual
+        cuda.syncwarp()
+        if row % FENCE == 0:
+            cuda.threadfence()
+    keep = (1 - steps.learning_rate * steps.reg) ** (last - first)
+    tilted = room.nothing[0]
+    for f in range(lane, len(room.pull), LANES):
+        tilted += room.tilt[f] * room.pull[f] / steps.learning_rate
+    tilted = warp_sum(tilted) + visit.slope[0]
+    _leave_session(visits, session, user, static_energy, state, room, keep, lane)
+    if len(state.faded) > 0:
+        _leave_faded(state.faded, rated, visit, keep, lane)
+    if fades and lane == 0:
+        rates, share = state.log_rates, steps.reg_rates * (last - first) / len(rated)
+        rates[user] += steps.learning_rate_rates * (
+            math.exp(rates[user]) * tilted - share * (rates[user] - steps.log_rate))
+    cuda.syncwarp()
+    return squares
 
 
 @cache
 def session_kernel():
     """Return the kernel that walks each warp through every n-th of the users."""
-    step = cuda.jit(device=True)(temporal)
 
-    def walk(sessions, indptr, items, values, days, drift, own, x, d, users, feature_indptr,
-             feature_ids, feature_weights, room, faded_x, faded_d, gaps, squares, state, steps,
-             rate_steps):
-        (user_terms, item_terms, features, item_factors, drift_factors, day_factors, weights,
-         implicit, faded, log_rates) = state
+    def walk(visits, users, features_of, rooms, faded, squares, state, steps):
         lane, warp, n_warps = cuda.threadIdx.x, cuda.blockIdx.x, cuda.gridDim.x
-        k, n_items, met = features.shape[1], len(item_factors), 0.0
-        static, static_pull, total = room[warp, 0, :k], room[warp, 1, :k], room[warp, 2, :k]
-        pull, tilt, energy, slope = (room[warp, 3, :k], room[warp, 4, :k], room[warp, 5, :1],
-                                     room[warp, 6, :1])
-        fades, speaks = len(faded) > 0 or weights.shape[1] > 0, weights.shape[1] > 0
+        k, met, own = state.features.shape[1], 0.0, rooms[warp]
+        room = Room(own[0, :k], own[1, :k], own[2, :k], own[3, :k], own[4, :k], own[5])
         for place in range(warp, len(users), n_warps):
             user = users[place]
-            begin, end = sessions[user], sessions[user + 1]
-            first, last = indptr[begin], indptr[end]
-            rated = items[first:last] if speaks else items[:0]
-            user_x, user_d, user_gaps = faded_x[first:last], faded_d[first:last], gaps[first:last]
-            now = (user_terms, item_terms, total, item_factors, pull, energy, weights, implicit,
-                   rated, user_x, user_d, user_gaps, slope)
-            static_energy = energy[0] - energy[0]
-            for f in range(lane, k, LANES):
-                static[f], static_pull[f] = 0, 0
-            for entry in range(feature_indptr[user], feature_indptr[user + 1]):
-                weight = feature_weights[entry]
-                static_energy += weight * weight
-                for f in range(lane, k, LANES):
-                    static[f] += weight * features[feature_ids[entry], f]
+            begin, end = visits.sessions[user], visits.sessions[user + 1]
+            first, last = visits.indptr[begin], visits.indptr[end]
+            rated = visits.items[first:last]
+            visit = SessionVisit(state, room.total, room.pull, own[6, :1],
+                                 rated if state.weights.shape[1] > 0 else rated[:0],
+                                 faded[0, first:last], faded[1, first:last], faded[2, first:last],
+                                 own[7, :1])
+            energy = _enter(state.features, features_of, user, room, lane)
             for session in range(begin, end):
-                n_rated = indptr[session + 1] - indptr[session]
-                rate = math.exp(log_rates[user])
-                to_total = static_energy
-                for f in range(lane, k, LANES):
-                    total[f], pull[f], tilt[f] = static[f], 0, 0
-                    if len(drift_factors) > 0:
-                        total[f] += drift[session] * drift_factors[user, f]
-                    if len(day_factors) > 0:
-                        total[f] += own[session] * day_factors[session, f]
-                if len(drift_factors) > 0:
-                    to_total += drift[session] * drift[session]
-                if len(day_factors) > 0:
-                    to_total += own[session] * own[session]
-                for other in range(begin, end if fades else begin):
-                    gap = abs(days[other] - days[session])
-                    left = math.exp(-rate * gap)
-                    for row in range(indptr[other] + lane, indptr[other + 1], LANES):
-                        faded_x[row], faded_d[row], gaps[row] = left * x[row], left * d[row], gap
-                cuda.syncwarp()
-                for row in range(first, last if len(faded) > 0 else first):
-                    j = items[row]
-                    to_total += faded_x[row] * faded_x[row] + faded_d[row] * faded_d[row]
-                    for f in range(lane, k, LANES):
-                        part = faded_x[row] * faded[j, f] + faded_d[row] * faded[n_items + j, f]
-                        total[f] += part
-                        tilt[f] -= gaps[row] * part
-                if lane == 0:
-                    slope[0], energy[0] = 0, to_total
-                cuda.syncwarp()
-                for row in range(indptr[session], indptr[session + 1]):
-                    error = step(session, items[row], values[row], now, steps, lane, LANES,
-                                 warp_sum)
-                    met += error * error
-                    cuda.syncwarp()
-                    if row % FENCE == 0:
-                        cuda.threadfence()
-                keep = (1 - steps[1] * steps[2]) ** n_rated
-                tilted = static_energy - static_energy
-                for f in range(lane, k, LANES):
-                    tilted += tilt[f] * pull[f] / steps[1]
-                    static[f] = keep * static[f] + static_energy * pull[f]
-                    static_pull[f] = keep * static_pull[f] + pull[f]
-                    if len(drift_factors) > 0:
-                        drift_factors[user, f] = (keep * drift_factors[user, f]
-                                                  + drift[session] * pull[f])
-                    if len(day_factors) > 0:
-                        day_factors[session, f] = (keep * day_factors[session, f]
-                                                   + own[session] * pull[f])
-                tilted = warp_sum(tilted) + slope[0]
-                for row in range(first, last if len(faded) > 0 else first):
-                    _give(faded, items[row], faded_x[row], 1 - keep, pull, lane)
-                    _give(faded, n_items + items[row], faded_d[row], 1 - keep, pull, lane)
-                if fades and lane == 0:
-                    share = rate_steps[1] * n_rated / (last - first)
-                    drawn = share * (log_rates[user] - rate_steps[2])
-                    log_rates[user] += rate_steps[0] * (rate * tilted - drawn)
-                cuda.syncwarp()
-            lost = 1 - (1 - steps[1] * steps[2]) ** (last - first)
-            for entry in range(feature_indptr[user], feature_indptr[user + 1]):
-                _give(features, feature_ids[entry], feature_weights[entry], lost, static_pull,
-                      lane)
+                if visits.indptr[session + 1] > visits.indptr[session]:
+                    met += _visit_session(session, user, rated, visits, energy, visit, room, steps,
+                                         lane)
+            keep = (1 - steps.learning_rate * steps.reg) ** (last - first)
+            for entry in range(features_of.indptr[user], features_of.indptr[user + 1]):
+                _give(state.features, features_of.ids[entry], features_of.weights[entry], keep,
+                      room.static_pull, lane)
             cuda.syncwarp()
         if lane == 0:
             squares[warp] = met
@@ -122,16 +181,13 @@ def session_kernel():
     return cuda.jit(walk)
 
 
-def session_sgd_epoch_gpu(sessions, indptr, items, values, days, drift, own, x, d, users,
-                          feature_indptr, feature_ids, feature_weights, state, steps, rate_steps):
+def session_sgd_epoch_gpu(visits, users, features_of, state, steps):
     """Do what `rslib.kernels.session_sgd_epoch` does on a GPU; see there."""
-    xp, table = array_module(values), state[2]
+    xp, table = array_module(visits.values), state.features
     users = xp.asarray(users, order="C")
-    n_warps = min(warps_for(len(items)), max(1, len(users)))
-    room = xp.zeros_like(table, shape=(n_warps, 7, max(1, table.shape[1])))
-    faded = [xp.zeros_like(x) for _ in range(3)]
-    squares = xp.zeros(n_warps)
-    session_kernel()[n_warps, LANES](
-        sessions, indptr, items, values, days, drift, own, x, d, users, feature_indptr,
-        feature_ids, feature_weights, room, *faded, squares, state, steps, rate_steps)
+    n_warps = min(warps_for(len(visits.items)), max(1, len(users)))
+    rooms = xp.zeros_like(table, shape=(n_warps, 8, max(1, table.shape[1])))
+    faded, squares = xp.zeros_like(table, shape=(3, len(visits.items))), xp.zeros(n_warps)
+    session_kernel()[n_warps, LANES](visits, users, features_of, rooms, faded, squares, state,
+                                     steps)
     return float(squares.sum())

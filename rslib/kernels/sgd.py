@@ -18,6 +18,8 @@ import numpy as np
 from rslib.backend import array_module, group_by
 from rslib.kernels import rules
 from rslib.kernels.compiled import compiled, inlined, threaded
+from rslib.kernels.slow import is_slow
+from rslib.kernels.states import arrays_of, in_type
 
 ABREAST = 2                 # users whose ratings are visited in turn
 VISITS = 512                # visits laid out at a time: 8 kB, which stay in the nearest cache
@@ -127,8 +129,9 @@ def _visit_cell(step, indptr, items, values, users, block, n_blocks, state, step
         n_visits = _next_visits(indptr, users, block, n_blocks, walk, who, rows)
         for visit in range(n_visits):
             row = rows[visit]
-            error = step(who[visit], np.uint64(items[row]), values[row], state, steps, 0, 1, alone)
-            squares += error * error
+            residual = step(who[visit], np.uint64(items[row]), values[row], state, steps, 0, 1,
+                            alone)
+            squares += residual * residual
     return squares
 
 
@@ -210,15 +213,13 @@ def sgd_epoch(rule, ratings, users, state, steps):
     users : int array (n,)
         Users in the order in which each block visits its own; a permutation of all makes an epoch.
         On the host.
-    state : tuple of float32 or float64 arrays
-        Changed in place, on the device of ``ratings``.
-    steps : tuple
-        Constants of the rule: numbers, taken in the type of the state, and arrays.
+    state, steps : named tuples
+        Those of the rule, see `rslib.kernels.states`, on the device of ``ratings``.
 
     Returns
     -------
     float
-        Sum of the squared errors met on the way, in stars squared.
+        Sum of the squared residuals met on the way, in stars squared.
 
     Raises
     ------
@@ -236,12 +237,12 @@ def sgd_epoch(rule, ratings, users, state, steps):
     n_users = (len(ratings.indptr) - 1) // getattr(ratings, "n_blocks", 1)
     if len(users) and not 0 <= users.min() <= users.max() < n_users:
         raise ValueError(f"users must lie in 0..{n_users - 1}, found {users.min()}..{users.max()}")
-    scalar = state[0].dtype.type
-    steps = tuple(scalar(step) if np.isscalar(step) else step for step in steps)
-    arrays = [step for step in steps if not np.isscalar(step)]
-    if array_module(ratings.values, *state, *arrays) is not np:
+    steps = in_type(steps, state[0].dtype.type)
+    if array_module(ratings.values, *state, *arrays_of(steps)) is not np:
         from rslib.kernels.sgd_gpu import sgd_epoch_gpu  # compiles for CUDA, so only here
         return sgd_epoch_gpu(rule, ratings, users, state, steps)
+    if is_slow():
+        return sgd_epoch_slow(rule, ratings, users, state, steps)
     users, starts = _by_block(ratings, users)
     return _EPOCHS[rule](ratings.indptr, ratings.ids, ratings.values, users, starts, state, steps)
 
@@ -257,7 +258,7 @@ def sgd_epoch_slow(rule, ratings, users, state, steps):
             while n_visits:
                 n_visits = _next_visits.py_func(*cell, walk, who, rows)
                 for user, row in zip(who[:n_visits], rows[:n_visits], strict=True):
-                    error = rule(user, ratings.ids[row], ratings.values[row], state, steps,
-                                 lane=0, lanes=1, reduce_sum=_alone)
-                    squares += float(error) ** 2
+                    residual = rule(user, ratings.ids[row], ratings.values[row], state, steps,
+                                    lane=0, lanes=1, reduce_sum=_alone)
+                    squares += float(residual) ** 2
     return squares

@@ -44,8 +44,8 @@ def kernel_of(rule):
             first = indptr[user + 1] - (ends[place] - position)
             last = min(indptr[user + 1], first + stop - position)
             for row in range(first, last):
-                error = step(user, items[row], values[row], state, steps, lane, LANES, warp_sum)
-                total += error * error
+                residual = step(user, items[row], values[row], state, steps, lane, LANES, warp_sum)
+                total += residual * residual
                 cuda.syncwarp()
                 if row % FENCE == 0:        # first-level caches are not coherent by themselves
                     cuda.threadfence()

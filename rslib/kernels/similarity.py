@@ -141,8 +141,8 @@ def co_ratings_dense(by_user, values_by_user, n_items, first, last, *, sums=True
             for entry in (xp.ones_like(x), x, x * x))
         factors = ((rated, rated), (values, values), (squares, rated), (rated, squares),
                    (values, rated), (rated, values))
-        for total, (left, right) in zip(totals, factors, strict=False):
-            total += left[:, first:last].T @ right
+        for total, (one, other) in zip(totals, factors, strict=False):
+            total += one[:, first:last].T @ other
     return CoRatings(*totals)
 
 

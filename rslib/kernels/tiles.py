@@ -57,9 +57,9 @@ def _add_tile(typingctx, a, b, n, sign, out, i, j, width):
         sums = [cgutils.alloca_once_value(builder, zero) for _ in range(ROWS)]
         with cgutils.for_range(builder, n, intp=index) as loop:
             right = builder.load(as_vector(address(b, loop.index, j)), align=size)
-            left = address(a, loop.index, i)
+            place = address(a, loop.index, i)
             for row, total in enumerate(sums):
-                scale = builder.load(builder.gep(left, [ir.Constant(index, row)]))
+                scale = builder.load(builder.gep(place, [ir.Constant(index, row)]))
                 builder.store(builder.call(fma, [_splat(builder, scale, lanes), right,
                                                  builder.load(total)]), total)
         signs = _splat(builder, sign, lanes)

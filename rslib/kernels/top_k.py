@@ -56,8 +56,8 @@ def top_k(scores, k):
     # from above: a search from below is slow where most scores are one and the same
     worst = -xp.partition(-scores, k - 1, axis=1)[:, k - 1][:, None]
     above, tied = scores > worst, scores == worst
-    left = k - above.sum(axis=1)[:, None]     # places that the ties share
-    kept = above | (tied & (xp.cumsum(tied, axis=1) <= left))
+    n_tied = k - above.sum(axis=1)[:, None]     # places that the ties share
+    kept = above | (tied & (xp.cumsum(tied, axis=1) <= n_tied))
     ids = (xp.flatnonzero(kept) % n_items).reshape(n_rows, k)
     best = xp.take_along_axis(scores, ids, axis=1)
     order = xp.argsort(-best, axis=1, kind="stable")

@@ -2,14 +2,15 @@
 
 from dataclasses import dataclass
 
-from rslib.backend import array_module, sum_by
-from rslib.kernels.features import Features
-from rslib.models.feature_sums import FeatureSums, implicit_features, joined
-from rslib.ratings import Pairs, Ratings
+from rslib.models.additive import Additive
+from rslib.models.descent import descend
+from rslib.models.parts.bias import ItemBias, UserBias
+from rslib.models.parts.factors import Factors, Implicit, Rated
+from rslib.models.parts.newcomers import fold_in_biases
 
 
 @dataclass
-class AsymmetricSVD(FeatureSums):
+class AsymmetricSVD(Additive):
     r"""Predict the baseline plus the match of an item with all ratings of its user.
 
     Like `NSVD` it has no factors of users, so a new user is served without a new fit; unlike it,
@@ -81,28 +82,16 @@ class AsymmetricSVD(FeatureSums):
     init_std: float = 0.05
     seed: int = 0
 
-    _learned = ("item_factors_", "implicit_factors_", "rated_factors_", "user_bias_", "item_bias_",
-                "fixed_item_bias_", "global_mean_", "user_sums_")
-    _tables = (("implicit_factors_", "item"), ("rated_factors_", "item"))
+    def parts(self):
+        """b_u, b_i, and q_i times the sums of x_j and of y_j."""
+        return [UserBias(reg=self.reg_bias, per_rating=True),
+                ItemBias(reg=self.reg_bias, per_rating=True),
+                Factors(self.reg, (Implicit(), Rated(self.reg_item, self.reg_user)))]
 
-    def _start(self, train, rng):
-        features = super()._start(train, rng)
-        self.fixed_item_bias_ = self._shrunk_means(
-            train.items, train.values - self.global_mean_, train.n_items, self.reg_item)
-        return features
+    def _fit(self, train, seen, on_epoch):
+        return descend(self, train, seen, on_epoch)
 
-    def _shrunk_means(self, ids, values, n, reg):
-        xp = array_module(values)
-        return (sum_by(ids, values, n) / (reg + xp.bincount(ids, minlength=n))).astype(xp.float32)
-
-    def _features_of(self, ratings: Ratings, seen: Pairs | None):
-        """N(u) with weights |N|^-1/2, and R(u) with each rating's deviation times |R|^-1/2."""
-        xp = array_module(ratings.values)
-        left = ratings.values - self.global_mean_ - self.fixed_item_bias_[ratings.items]
-        bias = self._shrunk_means(ratings.users, left, ratings.n_users, self.reg_user)
-        side = ratings.by_user
-        lengths = xp.diff(side.indptr)
-        root = xp.sqrt(xp.maximum(lengths, 1))[ratings.users]
-        weights = ((left - bias[ratings.users]) / root).astype(xp.float32)
-        rated = Features(side.indptr, side.ids + ratings.n_items, weights[side.rows])
-        return joined(implicit_features(ratings, seen), rated)
+    def _fold_in(self, ratings):
+        """What they rated gives their features at once; the bias is then the minimum of J.
+        """
+        return fold_in_biases(self, ratings)

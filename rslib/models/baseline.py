@@ -5,13 +5,14 @@ from dataclasses import dataclass
 import numpy as np
 
 from rslib.backend import array_module, sum_by
-from rslib.kernels import deal_blocks, predict_pairs, rules, sgd_epoch
-from rslib.models.base import Model
-from rslib.ratings import Pairs, Ratings
+from rslib.kernels import deal_blocks, rules, sgd_epoch
+from rslib.kernels.states import BaselineState, SharedSteps
+from rslib.models.additive import Additive
+from rslib.models.parts.bias import ItemBias, UserBias
 
 
 @dataclass
-class Baseline(Model):
+class Baseline(Additive):
     r"""Predict the mean plus a bias of the user plus a bias of the item.
 
     Explains the level of a user and of an item, never the match between the two.
@@ -66,30 +67,22 @@ class Baseline(Model):
     decay: float = 0.85
     seed: int = 0
 
-    _learned = ("user_bias_", "item_bias_", "global_mean_")
+    def parts(self):
+        """b_u and b_i."""
+        return [UserBias(reg=self.reg_user), ItemBias(reg=self.reg_item)]
 
-    def fit(self, train: Ratings, *, seen: Pairs | None = None, on_epoch=None) -> "Baseline":
-        """Fit the biases and return self.
-
-        Parameters
-        ----------
-        train : Ratings
-        seen : Pairs or None
-            Not used: the baseline has no implicit term.
-        on_epoch : callable (epoch, model) or None
-            Called after every epoch; stops the fit by returning True.
-        """
-        self._world(train)
-        fit = {"ridge": self._fit_ridge, "sgd": self._fit_sgd,
-               "decoupled": self._fit_decoupled}.get(self.solver)
-        if fit is None:
+    def _fit(self, train, seen, on_epoch):
+        if self.solver not in ("ridge", "sgd", "decoupled"):
             raise ValueError(f"solver must be 'ridge', 'sgd' or 'decoupled', not {self.solver!r}")
-        xp = array_module(train.values)
-        self.global_mean_ = float(train.values.mean(dtype=xp.float64))
-        self.user_bias_ = xp.zeros(train.n_users, xp.float32)
-        self.item_bias_ = xp.zeros(train.n_items, xp.float32)
-        fit(train, on_epoch or (lambda epoch, model: None))
-        return self
+        self._start(train, seen)
+        if self.solver == "sgd":
+            return self._run(*self._sgd(train, on_epoch))
+        n_rounds = 1 if self.solver == "decoupled" else self.n_epochs
+
+        def one_round(epoch):
+            self._fit_items(train)
+            self._fit_users(train)
+        return self._run(one_round, on_epoch, n_epochs=n_rounds)
 
     def _shrunken(self, ids, residuals, n, reg):
         """Sum of the residuals of each id over its number of ratings plus ``reg``."""
@@ -106,46 +99,27 @@ class Baseline(Model):
         residuals = train.values - self.global_mean_ - self.item_bias_[train.items]
         self.user_bias_ = self._shrunken(train.users, residuals, train.n_users, self.reg_user)
 
-    def _fit_decoupled(self, train, on_epoch):
-        self._fit_items(train)
-        self._fit_users(train)
-        on_epoch(1, self)
-
-    def _fit_ridge(self, train, on_epoch):
-        for epoch in range(1, self.n_epochs + 1):
-            self._fit_decoupled(train, lambda *_: None)
-            if on_epoch(epoch, self):
-                break
-
-    def _fit_sgd(self, train, on_epoch):
+    def _sgd(self, train, on_epoch):
+        """Return what runs one epoch of stochastic gradient descent, and gives the arrays back."""
         xp, rng = array_module(train.values), np.random.default_rng(self.seed)
-        shrinkage = [(reg / xp.maximum(xp.bincount(ids, minlength=n), 1)).astype(xp.float32)
-                     for reg, ids, n in ((self.reg_user, train.users, train.n_users),
-                                         (self.reg_item, train.items, train.n_items))]
-        learning_rate, blocks = self.learning_rate, deal_blocks(train, self.seed)
-        for epoch in range(1, self.n_epochs + 1):
-            sgd_epoch(rules.baseline, blocks, rng.permutation(train.n_users),
-                      (self.user_bias_, self.item_bias_),
-                      (self.global_mean_, learning_rate, *shrinkage))
+        state = BaselineState(self.user_bias_, self.item_bias_)
+        blocks = deal_blocks(train, self.seed)
+        shares = [(reg / xp.maximum(xp.bincount(ids, minlength=n), 1)).astype(xp.float32)
+                  for reg, ids, n in ((self.reg_user, train.users, train.n_users),
+                                      (self.reg_item, train.items, train.n_items))]
+        learning_rate = self.learning_rate
+
+        def one_epoch(epoch):
+            nonlocal learning_rate
+            sgd_epoch(rules.baseline, blocks, rng.permutation(train.n_users), state,
+                      SharedSteps(self.global_mean_, learning_rate, *shares))
             learning_rate *= self.decay
-            if on_epoch(epoch, self):
-                break
 
-    def objective(self, ratings: Ratings) -> float:
-        """Return J of the docstring on ``ratings``, in stars squared."""
-        xp = array_module(ratings.values)
-        errors = (ratings.values - self.predict(ratings.pairs)).astype(xp.float64)
-        return float((errors ** 2).sum() + self.reg_user * (self.user_bias_ ** 2).sum()
-                     + self.reg_item * (self.item_bias_ ** 2).sum())
+        def give_back():
+            self.user_bias_, self.item_bias_ = state
+        return one_epoch, on_epoch, give_back
 
-    def predict(self, pairs: Pairs):
-        """Return the baseline of each pair, in stars, not clipped."""
-        self._check(pairs)
-        return predict_pairs(pairs.users, pairs.items, self.global_mean_,
-                             self.user_bias_, self.item_bias_)
-
-    def fold_in(self, ratings: Ratings) -> "Baseline":
-        """Return the model for the users of ``ratings``, new to it, with the items as they are."""
+    def _fold_in(self, ratings):
         new = self._with_users(ratings.n_users)
         new._fit_users(ratings)
         return new

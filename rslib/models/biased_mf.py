@@ -5,13 +5,15 @@ from dataclasses import dataclass
 import numpy as np
 
 from rslib.backend import array_module
-from rslib.kernels import deal_blocks, predict_pairs, ridge_rows, rules, sgd_epoch
-from rslib.models.base import Model
-from rslib.ratings import Pairs, Ratings
+from rslib.kernels import deal_blocks, ridge_rows, rules, sgd_epoch
+from rslib.kernels.states import BiasedMFState, Steps
+from rslib.models.additive import Additive
+from rslib.models.parts.bias import ItemBias, UserBias
+from rslib.models.parts.factors import UserFactors
 
 
 @dataclass
-class BiasedMF(Model):
+class BiasedMF(Additive):
     r"""Predict the baseline plus the dot product of a user's and an item's factors.
 
     .. math:: \hat r_{ui} = \mu + b_u + b_i + p_u \cdot q_i
@@ -74,52 +76,34 @@ class BiasedMF(Model):
     init_std: float = 0.05
     seed: int = 0
 
-    _learned = ("user_factors_", "item_factors_", "user_bias_", "item_bias_", "global_mean_")
+    def parts(self):
+        """b_u, b_i, and p_u times q_i."""
+        return [UserBias(reg=self.reg_bias, per_rating=True),
+                ItemBias(reg=self.reg_bias, per_rating=True), UserFactors(self.reg)]
 
-    def fit(self, train: Ratings, *, seen: Pairs | None = None, on_epoch=None) -> "BiasedMF":
-        """Fit biases and factors and return self.
-
-        Parameters
-        ----------
-        train : Ratings
-        seen : Pairs or None
-            Not used: this model has no implicit term.
-        on_epoch : callable (epoch, model) or None
-            Called after every epoch; stops the fit by returning True.
-        """
-        self._world(train)
+    def _fit(self, train, seen, on_epoch):
         if self.solver not in ("sgd", "als"):
             raise ValueError(f"solver must be 'sgd' or 'als', not {self.solver!r}")
         rng = np.random.default_rng(self.seed)
-        self._start(train, rng)
-        one_epoch = self._als(train) if self.solver == "als" else self._sgd(train, rng)
-        for epoch in range(1, self.n_epochs + 1):
-            one_epoch(epoch)
-            if on_epoch is not None and on_epoch(epoch, self):
-                break
-        return self
+        self._start(train, seen, rng)
+        if self.solver == "als":
+            return self._run(self._als(train), on_epoch)
+        return self._run(*self._sgd(train, rng, on_epoch))
 
-    def _start(self, train, rng):
-        """Biases at zero, factors small and random where there are ratings."""
-        xp = array_module(train.values)
-        self.global_mean_ = float(train.values.mean(dtype=xp.float64))
-        for side, ids, n in (("user", train.users, train.n_users),
-                             ("item", train.items, train.n_items)):
-            draws = rng.normal(0, self.init_std, (n, self.n_factors)).astype(np.float32)
-            rated = xp.bincount(ids, minlength=n) > 0
-            setattr(self, f"{side}_factors_", xp.asarray(draws) * rated[:, None])
-            setattr(self, f"{side}_bias_", xp.zeros(n, xp.float32))
-
-    def _sgd(self, train, rng):
-        """Return what runs one epoch of stochastic gradient descent."""
+    def _sgd(self, train, rng, on_epoch):
+        """Return what runs one epoch of stochastic gradient descent, and gives the arrays back."""
         blocks = deal_blocks(train, self.seed)
-        state = self.user_bias_, self.item_bias_, self.user_factors_, self.item_factors_
+        state = BiasedMFState(self.user_bias_, self.item_bias_, self.user_factors_,
+                              self.item_factors_)
 
         def one_epoch(epoch):
             learning_rate = self.learning_rate * self.decay ** (epoch - 1)
-            steps = self.global_mean_, learning_rate, self.reg, self.reg_bias
+            steps = Steps(self.global_mean_, learning_rate, self.reg, self.reg_bias)
             sgd_epoch(rules.biased_mf, blocks, rng.permutation(train.n_users), state, steps)
-        return one_epoch
+
+        def give_back():
+            self.user_bias_, self.item_bias_, self.user_factors_, self.item_factors_ = state
+        return one_epoch, on_epoch, give_back
 
     def _als(self, train):
         """Return what runs one epoch of alternating least squares."""
@@ -141,32 +125,8 @@ class BiasedMF(Model):
         weights = ridge_rows(side.indptr, side.ids, targets, features, ridge)
         return xp.ascontiguousarray(weights[:, 0]), xp.ascontiguousarray(weights[:, 1:])
 
-    def objective(self, ratings: Ratings) -> float:
-        """Return J of the docstring on ``ratings``, in stars squared."""
-        xp = array_module(ratings.values)
-        errors = (ratings.values - self.predict(ratings.pairs)).astype(xp.float64)
-        n_u = xp.bincount(ratings.users, minlength=ratings.n_users)
-        n_i = xp.bincount(ratings.items, minlength=ratings.n_items)
-        biases = n_u @ self.user_bias_ ** 2 + n_i @ self.item_bias_ ** 2
-        lengths = (n_u @ (self.user_factors_ ** 2).sum(1)
-                   + n_i @ (self.item_factors_ ** 2).sum(1))
-        return float((errors ** 2).sum() + self.reg_bias * biases + self.reg * lengths)
-
-    def predict(self, pairs: Pairs):
-        """Return the prediction of each pair, in stars, not clipped."""
-        self._check(pairs)
-        return predict_pairs(pairs.users, pairs.items, self.global_mean_, self.user_bias_,
-                             self.item_bias_, self.user_factors_, self.item_factors_)
-
-    def score(self, users):
-        """Return the predicted stars of every item for each of ``users``: (n, n_items)."""
-        return (self.global_mean_ + self.user_bias_[users][:, None] + self.item_bias_
-                + self.user_factors_[users] @ self.item_factors_.T)
-
-    def fold_in(self, ratings: Ratings) -> "BiasedMF":
-        """Return the model for the users of ``ratings``, new to it, with the items as they are.
-
-        The objective is quadratic in one user's bias and factors, so one ridge regression on the
+    def _fold_in(self, ratings):
+        """The objective is quadratic in one user's bias and factors, so one ridge regression on the
         user's own ratings gives the exact minimum.
         """
         bias, factors = self._solve(ratings.by_user, self.item_bias_, self.item_factors_)

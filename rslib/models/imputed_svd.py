@@ -82,18 +82,7 @@ class ImputedSVD(Model):
 
     _learned = ("user_factors_", "item_factors_", "user_bias_", "item_bias_", "global_mean_")
 
-    def fit(self, train: Ratings, *, seen: Pairs | None = None, on_epoch=None) -> "ImputedSVD":
-        """Fill, decompose, and with "iterate" refill and refit; return self.
-
-        Parameters
-        ----------
-        train : Ratings
-        seen : Pairs or None
-            Not used: this model has no implicit term.
-        on_epoch : callable (epoch, model) or None
-            Called after every refit of "iterate"; stops the fit by returning True.
-        """
-        self._world(train)
+    def _fit(self, train, seen, on_epoch):
         if self.fill not in FILLS:
             raise ValueError(f"fill must be one of {', '.join(FILLS)}, not {self.fill!r}")
         self._keep_fill(self._fill().fit(train))
@@ -102,11 +91,8 @@ class ImputedSVD(Model):
                             for side in (train.by_user, train.by_item))
         self._keep(truncated_svd(by_user, by_item, by_user.values, by_item.values,
                                  self.n_factors, self.seed), self.shrinkage)
-        for epoch in range(1, 1 + self.n_epochs * (self.fill == "iterate")):
-            self._refit(by_user, by_item)
-            if on_epoch is not None and on_epoch(epoch, self):
-                break
-        return self
+        return self._run(lambda epoch: self._refit(by_user, by_item), on_epoch,
+                         n_epochs=self.n_epochs * (self.fill == "iterate"))
 
     def _fill(self):
         """The baseline whose predictions fill the matrix: an infinite penalty is a bias of zero."""
@@ -127,11 +113,11 @@ class ImputedSVD(Model):
 
     def _keep(self, svd, shrinkage=0.0):
         """Share out each singular value, shrunken, between both sides."""
-        left, lengths, right = svd
+        u, lengths, v = svd
         xp = array_module(lengths)
         roots = xp.sqrt(xp.maximum(lengths - shrinkage, 0))
-        self.user_factors_ = (left * roots).astype(xp.float32)
-        self.item_factors_ = (right * roots).astype(xp.float32)
+        self.user_factors_ = (u * roots).astype(xp.float32)
+        self.item_factors_ = (v * roots).astype(xp.float32)
 
     def _refit(self, by_user, by_item):
         """Fill with the predictions and refit the users, then the same for the items."""
@@ -140,12 +126,12 @@ class ImputedSVD(Model):
         items = self._project(by_item, self.user_factors_, self.item_factors_)
         self._keep(product_svd(self.user_factors_, items))
 
-    def _project(self, side, other, mine=None):
+    def _project(self, side, other, own=None):
         """Minimise J over one side, given the other, on the matrix filled with their products."""
         xp = array_module(other)
         charge = (other ** 2).sum(axis=0) + xp.float32(self.shrinkage)  # orthogonal columns
         inverse = xp.where(charge > 0, 1 / xp.where(charge > 0, charge, 1), 0)
-        return filled_products(side, side.values, other, mine) * inverse
+        return filled_products(side, side.values, other, own) * inverse
 
     def objective(self, ratings: Ratings) -> float:
         """Return J of the docstring on ``ratings``, in stars squared."""
@@ -186,12 +172,11 @@ class ImputedSVD(Model):
         return (self.global_mean_ + self.user_bias_[users][:, None] + self.item_bias_
                 + user_factors[users] @ item_factors.T)
 
-    def fold_in(self, ratings: Ratings) -> "ImputedSVD":
-        """Return the model for the users of ``ratings``, new to it, with the items as they are.
+    def _fold_in(self, ratings):
+        """With a fixed fill, project the filled row on the item vectors: the exact minimum of J.
 
-        With a fixed fill, project the filled row on the item vectors: the exact minimum of J. With
-        "iterate" the fill depends on the answer; where filling and projecting come to rest, the
-        user is a ridge regression on the known cells, which is the exact minimum too.
+        With "iterate" the fill depends on the answer; where filling and projecting come to rest,
+        the user is a ridge regression on the known cells, which is the exact minimum too.
         """
         new = self._with_users(ratings.n_users)
         new._keep_fill(folded_baseline(self._fill(), self, self.item_bias_, ratings))

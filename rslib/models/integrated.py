@@ -2,17 +2,21 @@
 
 from dataclasses import dataclass, replace
 
-from rslib.backend import array_module
-from rslib.kernels import predict_pairs, rules
-from rslib.models.base import Model
-from rslib.models.feature_sums import Beside
-from rslib.models.global_weights import GlobalWeights
-from rslib.models.svdpp import SVDpp
-from rslib.ratings import Pairs, Ratings
+from rslib.models.additive import Additive
+from rslib.models.descent import descend
+from rslib.models.parts.bias import ItemBias, UserBias
+from rslib.models.parts.factors import Factors, Implicit, Own
+from rslib.models.parts.neighbourhood import (
+    ExplicitWeights,
+    ImplicitWeights,
+    explain,
+    remember_newcomers,
+)
+from rslib.models.parts.newcomers import fold_in_factors
 
 
 @dataclass
-class Integrated(SVDpp):
+class Integrated(Additive):
     r"""Predict by factors, for broad taste, and by weights between items, for close relatives.
 
     .. math:: \hat r_{ui} = \mu + b_u + b_i + q_i \cdot \Big( p_u
@@ -60,62 +64,44 @@ class Integrated(SVDpp):
     doi:10.1145/1401890.1401944.
     """
 
+    n_factors: int = 128
+    reg: float = 0.04
+    reg_bias: float = 0.02
+    n_epochs: int = 45
+    learning_rate: float = 0.015
+    decay: float = 0.95
+    init_std: float = 0.01
+    seed: int = 0
     reg_weights: float = 0.01
     learning_rate_weights: float = 0.002
     reg_user: float = 5.0
     reg_item: float = 3.0
 
-    _derived = (*SVDpp._derived, *GlobalWeights._derived)
-    _learned = (*SVDpp._learned, "weights_", "implicit_weights_", "baseline_item_bias_",
-                *GlobalWeights._derived)
+    def parts(self):
+        """b_u, b_i, factors as in `SVDpp`, and the sums over w_ij and over c_ij."""
+        return [UserBias(reg=self.reg_bias, per_rating=True),
+                ItemBias(reg=self.reg_bias, per_rating=True),
+                Factors(self.reg, (Implicit(), Own())),
+                ExplicitWeights(self.reg_weights, self.reg_user, self.reg_item),
+                ImplicitWeights(self.reg_weights)]
 
-    def _part(self, **learned):
-        """The global weights of this model, as a model of their own."""
-        part = GlobalWeights(self.reg_weights, self.reg_bias, reg_user=self.reg_user,
-                             reg_item=self.reg_item)
-        part.__dict__.update({name: value for name, value in vars(self).items()
-                              if name.endswith("_")} | learned)
-        return part
+    def _fit(self, train, seen, on_epoch):
+        return descend(self, train, seen, on_epoch,
+                       learning_rate_weights=self.learning_rate_weights)
 
-    def _beside(self, train, seen):
-        part = self._part()
-        arrays = part._start(train, seen)
-        self.__dict__.update({name: value for name, value in vars(part).items()
-                              if name.endswith("_")})
+    def _fold_in(self, ratings):
+        """What the weights say is known at once; the rest is as in `SVDpp`, for what is left."""
+        new = self._newcomers(ratings)
+        remember_newcomers(self, new, ratings)
+        explicit, implicit = (part.value(new, ratings.pairs) for part in self.parts()[-2:])
+        residuals = ratings.values - (explicit + implicit)
+        return fold_in_factors(new, replace(ratings, values=residuals))
 
-        def steps(decay):
-            return self.learning_rate_weights * decay, self.reg_weights, *arrays
-        return Beside(rules.integrated, (self.weights_, self.implicit_weights_), steps)
+    def explain(self, user, item):
+        """Return what each item that the user rated adds to one prediction by its weights.
 
-    def predict(self, pairs: Pairs):
-        """Return the prediction of each pair, in stars, not clipped."""
-        self._check(pairs)
-        stars = predict_pairs(pairs.users, pairs.items, self.global_mean_, self.user_bias_,
-                              self.item_bias_, self.user_sums_, self.item_factors_)
-        for said in self._part().said(pairs):
-            stars = stars + said
-        return stars
-
-    def score(self, users):
-        """Return the predicted stars of every item for each of ``users``: (n, n_items)."""
-        return Model.score(self, users)
-
-    def objective(self, ratings: Ratings, *, seen: Pairs | None = None) -> float:
-        """Return J of the docstring on ``ratings``, in stars squared."""
-        return super().objective(ratings, seen=seen) + self._part().penalty(ratings)
-
-    def fold_in(self, ratings: Ratings) -> "Integrated":
-        """Return the model for the users of ``ratings``, new to it, with the items as they are.
-
-        What the weights say of their ratings is known at once; bias and factors are then those of
-        `SVDpp` for what is left.
+        Returns
+        -------
+        list of Reason
         """
-        xp, n_users = array_module(ratings.values), ratings.n_users
-        part = self._part().fold_in(ratings)
-        part.user_bias_ = xp.zeros(n_users, xp.float32)
-        said = part.predict(ratings.pairs) - self.global_mean_ - self.item_bias_[ratings.items]
-        left = replace(ratings, values=ratings.values - said)
-        profiles = {name: getattr(part, name) for name in part._derived}
-        folded = super().fold_in(left)
-        folded.__dict__.update(profiles)
-        return folded
+        return explain(self, user, item)

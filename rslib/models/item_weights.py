@@ -9,7 +9,7 @@ from rslib.kernels import predict_pairs, similar_items, weighted_sums
 from rslib.kernels.top_k import rows_between
 from rslib.models.base import Model
 from rslib.models.baseline import baseline_of, folded_baseline
-from rslib.models.learned_weights import laid_out, reasons
+from rslib.models.parts.neighbourhood import reasons, row_of
 from rslib.ratings import Pairs, Ratings
 
 BLOCK = 1 << 26     # deviations laid out at a time: 256 MB of float32
@@ -89,18 +89,7 @@ class ItemWeights(Model):
     _derived = ("neighbours_", "rated_indptr_", "rated_ids_", "rated_deviations_")
     _learned = ("weights_", "user_bias_", "item_bias_", "global_mean_", *_derived)
 
-    def fit(self, train: Ratings, *, seen: Pairs | None = None, on_epoch=None) -> "ItemWeights":
-        """Fit the baseline, choose the neighbours, learn their weights, and return self.
-
-        Parameters
-        ----------
-        train : Ratings
-        seen : Pairs or None
-            Not used: this model has no implicit term.
-        on_epoch : callable (epoch, model) or None
-            Called after every step of "gd"; stops the fit by returning True.
-        """
-        self._world(train)
+    def _fit(self, train, seen, on_epoch):
         if self.solver not in ("ridge", "gd"):
             raise ValueError(f"solver must be 'ridge' or 'gd', not {self.solver!r}")
         if self.n_neighbours < 1:
@@ -111,10 +100,8 @@ class ItemWeights(Model):
         self.neighbours_ = self._choose(train)
         gram, rhs = self.normal_equations()
         if self.solver == "gd" and rhs.size:
-            self._descend(gram, rhs, on_epoch or (lambda epoch, model: None))
-        else:
-            self.weights_ = solve_spd(gram, rhs)
-        return self
+            return self._descend(gram, rhs, on_epoch)
+        self.weights_ = solve_spd(gram, rhs)
 
     def _take(self, baseline, ratings):
         """Remember the users of a baseline, and how far their ratings stand from it."""
@@ -155,8 +142,8 @@ class ItemWeights(Model):
         step = max(1, BLOCK // n_items)
         for start in range(0, self.n_users_, step):
             stop = min(start + step, self.n_users_)
-            mine = slice(int(self.rated_indptr_[start]), int(self.rated_indptr_[stop]))
-            items, x = self.rated_ids_[mine], self.rated_deviations_[mine]
+            entries = slice(int(self.rated_indptr_[start]), int(self.rated_indptr_[stop]))
+            items, x = self.rated_ids_[entries], self.rated_deviations_[entries]
             users = rows_between(self.rated_indptr_, start, stop)
             dense = xp.zeros((stop - start, n_items), xp.float32)
             dense[users, items] = x
@@ -174,11 +161,15 @@ class ItemWeights(Model):
         xp = array_module(gram)
         step = self.learning_rate / abs(gram).sum(axis=2).max(axis=1)[:, None]
         self.weights_ = xp.zeros_like(rhs)
-        for epoch in range(1, self.n_epochs + 1):
+        still = False
+
+        def one_epoch(epoch):
+            nonlocal still
             change = step * (rhs - (gram @ self.weights_[..., None])[..., 0])
             self.weights_ += change
-            if on_epoch(epoch, self) or float(abs(change).max()) <= self.tolerance:
-                break
+            still = float(abs(change).max()) <= self.tolerance
+        return self._run(one_epoch, lambda epoch, model: (
+            on_epoch is not None and on_epoch(epoch, model)) or still)
 
     def objective(self, ratings: Ratings) -> float:
         """Return J of the docstring on ``ratings``, in stars squared."""
@@ -194,10 +185,8 @@ class ItemWeights(Model):
         return sums + predict_pairs(pairs.users, pairs.items, self.global_mean_, self.user_bias_,
                                     self.item_bias_)
 
-    def fold_in(self, ratings: Ratings) -> "ItemWeights":
-        """Return the model for the users of ``ratings``, new to it, with the items as they are.
-
-        Their bias is the baseline's, and the weights belong to the items.
+    def _fold_in(self, ratings):
+        """Their bias is the baseline's, and the weights belong to the items.
         """
         new = self._with_users(ratings.n_users)
         new._take(folded_baseline(baseline_of(self), self, self.item_bias_, ratings), ratings)
@@ -211,9 +200,10 @@ class ItemWeights(Model):
         list of Reason
         """
         xp = array_module(self.weights_)
-        mine, deviations = laid_out(self, user)
+        ids, deviations = row_of(user, self.rated_indptr_, self.rated_ids_,
+                                 self.rated_deviations_, self.n_items_)
         rated = xp.zeros(self.n_items_, xp.float32)
-        rated[mine] = 1
+        rated[ids] = 1
         spoke = rated[self.neighbours_[item]] > 0
         x, weights = deviations[self.neighbours_[item]][spoke], self.weights_[item][spoke]
         return reasons(self.neighbours_[item][spoke], weights, x, weights * x)

@@ -7,6 +7,7 @@ import numpy as np
 from rslib.backend import array_module
 from rslib.kernels import deal_blocks, predict_pairs, ridge_rows, rules, sgd_epoch, truncated_svd
 from rslib.kernels.features import Features, feature_sums
+from rslib.kernels.states import MFState, SharedSteps
 from rslib.models.base import Model
 from rslib.ratings import Pairs, Ratings
 
@@ -93,30 +94,13 @@ class MatrixFactorisation(Model):
 
     _learned = ("user_factors_", "item_factors_", "global_mean_")
 
-    def fit(self, train: Ratings, *, seen: Pairs | None = None,
-            on_epoch=None) -> "MatrixFactorisation":
-        """Fit the factors and return self.
-
-        Parameters
-        ----------
-        train : Ratings
-        seen : Pairs or None
-            Not used: this model has no implicit term.
-        on_epoch : callable (epoch, model) or None
-            Called after every epoch; stops the fit by returning True.
-        """
-        self._world(train)
+    def _fit(self, train, seen, on_epoch):
         solve = {"gd": self._gd, "sgd": self._sgd, "als": self._als}.get(self.solver)
         if solve is None:
             raise ValueError(f"solver must be 'gd', 'sgd' or 'als', not {self.solver!r}")
         rng = np.random.default_rng(self.seed)
         self._start(train, rng)
-        one_epoch = solve(train, rng)
-        for epoch in range(1, self.n_epochs + 1):
-            one_epoch(epoch)
-            if on_epoch is not None and on_epoch(epoch, self):
-                break
-        return self
+        return self._run(solve(train, rng), on_epoch)
 
     @property
     def _centre(self):
@@ -143,10 +127,10 @@ class MatrixFactorisation(Model):
     def _singular_vectors(self, train, rng):
         """Singular vectors of the ratings less c, each times the root of its singular value."""
         by_user, by_item = train.by_user, train.by_item
-        left, lengths, right = truncated_svd(by_user, by_item, by_user.values - self._centre,
+        u, lengths, v = truncated_svd(by_user, by_item, by_user.values - self._centre,
                                              by_item.values - self._centre, self.n_factors)
         xp = array_module(lengths)
-        for vectors in (left, right):
+        for vectors in (u, v):
             yield (vectors * xp.sqrt(lengths)).astype(xp.float32)
 
     def _penalties(self, ratings):
@@ -189,7 +173,7 @@ class MatrixFactorisation(Model):
     def _sgd(self, train, rng):
         """Return what runs one epoch of stochastic gradient descent."""
         blocks, xp = deal_blocks(train, self.seed), array_module(train.values)
-        state = self.user_factors_, self.item_factors_
+        state = MFState(self.user_factors_, self.item_factors_)
         shares = [(penalty / xp.maximum(_counts(ids, len(penalty)), 1))[:, 0].astype(xp.float32)
                   for penalty, ids in zip(self._penalties(train), (train.users, train.items),
                                           strict=True)]
@@ -197,7 +181,7 @@ class MatrixFactorisation(Model):
         def one_epoch(epoch):
             learning_rate = self.learning_rate * self.decay ** (epoch - 1)
             sgd_epoch(rules.mf, blocks, rng.permutation(train.n_users), state,
-                      (self._centre, learning_rate, *shares))
+                      SharedSteps(self._centre, learning_rate, *shares))
         return one_epoch
 
     def _als(self, train, rng):
@@ -244,12 +228,8 @@ class MatrixFactorisation(Model):
         stars = self._centre + self.user_factors_[users] @ self.item_factors_.T
         return array_module(stars).where(known, stars, np.float32(self.global_mean_))
 
-    def fold_in(self, ratings: Ratings) -> "MatrixFactorisation":
-        """Return the model for the users of ``ratings``, new to it, with the items as they are.
-
-        The objective is quadratic in one user's factors, so one ridge regression on the user's own
-        ratings gives the exact minimum.
-        """
+    def _fold_in(self, ratings):
+        """J is quadratic in one user's factors: one ridge regression gives the exact minimum."""
         factors = self._solve(ratings.by_user, self.item_factors_, self._penalties(ratings)[0])
         return self._with_users(ratings.n_users, user_factors_=factors)
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from rslib.backend import array_module, sum_by
 from rslib.models.base import Model
-from rslib.ratings import Pairs, Ratings
+from rslib.ratings import Pairs
 
 
 @dataclass
@@ -51,9 +51,7 @@ class Mean(Model):
             raise ValueError(f"by must be 'global', 'user' or 'item', not {self.by!r}")
         return columns[self.by]
 
-    def fit(self, train: Ratings, *, seen: Pairs | None = None, on_epoch=None) -> "Mean":
-        """Average ``train``; ``seen`` and ``on_epoch`` have no use here. Return self."""
-        self._world(train)
+    def _fit(self, train, seen, on_epoch):
         groups, n_groups = self._groups(train)
         xp = array_module(train.values)
         self.global_mean_ = float(train.values.mean(dtype=xp.float64))
@@ -61,7 +59,6 @@ class Mean(Model):
         sums = sum_by(groups, train.values, n_groups)
         means = xp.where(counts > 0, sums / xp.maximum(counts, 1), self.global_mean_)
         self.means_ = means.astype(xp.float32)
-        return self
 
     @property
     def n_parameters(self):
@@ -73,7 +70,7 @@ class Mean(Model):
         self._check(pairs)
         return self.means_[self._groups(pairs)[0]]
 
-    def fold_in(self, ratings: Ratings) -> "Mean":
+    def _fold_in(self, ratings):
         """Return the model for the users of ``ratings``, new to it, without refitting."""
         if self.by != "user":
             return self._with_users(ratings.n_users)

@@ -10,7 +10,7 @@ from rslib.kernels import neighbour_deviations, predict_pairs, similar_items, si
 from rslib.models.base import Model
 from rslib.models.baseline import baseline_of, folded_baseline
 from rslib.models.mean import Mean
-from rslib.ratings import CSR, Pairs, Ratings
+from rslib.ratings import CSR, Pairs
 
 BUDGET = 1 << 29    # bytes for the similarities: all pairs of 11,585 items, lists beyond
 
@@ -76,7 +76,7 @@ class Neighbours(Model):
         Those of all pairs, or beyond half a gigabyte of the most similar items of each.
     similar_ : int32 array (n_items, n_listed)
         Which items these are; empty where ``weights_`` holds all pairs.
-    indptr_, rated_, said_ : int64, int32 and float32 arrays (n_users + 1,), (n_ratings,) twice
+    indptr_, rated_, averaged_ : int64, int32 and float32 arrays (n_users + 1,), (n_ratings,) twice
         The training ratings by user: which items, and the stars or deviations that are averaged.
     user_bias_, item_bias_, global_mean_ : float32 arrays (n_users,), (n_items,) and float
         The baseline, in stars. By "user", users and items change places in all the others.
@@ -105,33 +105,21 @@ class Neighbours(Model):
     reg_user: float = 5.0
     reg_item: float = 3.0
 
-    _learned = ("weights_", "similar_", "indptr_", "rated_", "said_", "user_bias_", "item_bias_",
-                "global_mean_")
-    _derived = ("similar_", "indptr_", "rated_", "said_")   # ratings kept, not parameters found
+    _learned = ("weights_", "similar_", "indptr_", "rated_", "averaged_", "user_bias_",
+                "item_bias_", "global_mean_")
+    _derived = ("similar_", "indptr_", "rated_", "averaged_")   # ratings kept, not parameters found
     _why_no_fold_in = "whom a new user is similar to, only a pass over all ratings can tell"
 
-    def fit(self, train: Ratings, *, seen: Pairs | None = None, on_epoch=None) -> "Neighbours":
-        """Fit the baseline, compare all pairs of items (or users), and return self.
-
-        Parameters
-        ----------
-        train : Ratings
-        seen : Pairs or None
-            Not used: only ratings speak.
-        on_epoch : callable or None
-            Not used: there are no epochs.
-        """
-        self._world(train)
-        for name, known in (("by", ("item", "user")), ("similarity", SIMILARITIES)):
-            if getattr(self, name) not in known:
-                raise ValueError(f"{name} must be one of {', '.join(known)}, "
-                                 f"not {getattr(self, name)!r}")
+    def _fit(self, train, seen, on_epoch):
+        for name, value, known in (("by", self.by, ("item", "user")),
+                                   ("similarity", self.similarity, SIMILARITIES)):
+            if value not in known:
+                raise ValueError(f"{name} must be one of {', '.join(known)}, not {value!r}")
         baseline = baseline_of(self).fit(train)
         self.global_mean_ = baseline.global_mean_
         self.user_bias_, self.item_bias_ = baseline.user_bias_, baseline.item_bias_
         self._compare(train)
-        vars(self).update(self._spoken(train))
-        return self
+        self.learn(self._spoken(train))
 
     def _swapped(self, users, items):
         """Return who speaks, then what is spoken about."""
@@ -170,28 +158,29 @@ class Neighbours(Model):
 
     def _spoken(self, ratings):
         """Return the arrays that keep ``ratings``, grouped by who speaks."""
-        said = ratings.values
+        averaged = ratings.values
         if self.deviations:
-            said = said - self._level(ratings.users, ratings.items)
+            averaged = averaged - self._level(ratings.users, ratings.items)
         speakers, _ = self._swapped(ratings.by_user, ratings.by_item)
-        return {"indptr_": speakers.indptr, "rated_": speakers.ids, "said_": said[speakers.rows]}
+        return {"indptr_": speakers.indptr, "rated_": speakers.ids,
+                "averaged_": averaged[speakers.rows]}
 
-    def _average(self, pairs, said):
-        """Weighted average of ``said`` over the neighbours of each pair, zero without any."""
+    def _average(self, pairs, averaged):
+        """Weighted average of ``averaged`` over the neighbours of each pair, zero without any."""
         speakers, about = self._swapped(pairs.users, pairs.items)
-        ratings = CSR(self.indptr_, self.rated_, said, None)
+        ratings = CSR(self.indptr_, self.rated_, averaged, None)
         weights = (self.similar_, self.weights_) if self.similar_.size else self.weights_
-        return neighbour_deviations(speakers, about, ratings, said, weights, self.n_neighbours,
+        return neighbour_deviations(speakers, about, ratings, averaged, weights, self.n_neighbours,
                                     self.min_neighbours)
 
     def predict(self, pairs: Pairs):
         """Return the prediction of each pair, in stars, not clipped."""
         self._check(pairs)
-        level, average = self._level(pairs.users, pairs.items), self._average(pairs, self.said_)
+        level, average = self._level(pairs.users, pairs.items), self._average(pairs, self.averaged_)
         if self.deviations:
             return level + average
         xp = array_module(average)
-        anyone = self._average(pairs, xp.ones_like(self.said_)) > 0     # ones average to one
+        anyone = self._average(pairs, xp.ones_like(self.averaged_)) > 0     # ones average to one
         return xp.where(anyone, average, level)
 
     def explain(self, user: int, item: int) -> list[Neighbour]:
@@ -202,17 +191,17 @@ class Neighbours(Model):
         """
         speaker, about = self._swapped(user, item)
         here = slice(*(int(end) for end in self.indptr_[speaker:speaker + 2]))
-        ids, said = asnumpy(self.rated_[here]), asnumpy(self.said_[here])
+        ids, averaged = asnumpy(self.rated_[here]), asnumpy(self.averaged_[here])
         weights = self._weights_from(about)[ids] * (ids != about)
         best = np.argsort(-weights, kind="stable")[:self.n_neighbours]
         best = best[weights[best] > 0]
         if len(best) < self.min_neighbours:
             return []
-        ids, said, weights = ids[best], said[best], weights[best]
-        xp, pairs = array_module(self.said_), self._swapped(np.full(len(ids), speaker), ids)
+        ids, averaged, weights = ids[best], averaged[best], weights[best]
+        xp, pairs = array_module(self.averaged_), self._swapped(np.full(len(ids), speaker), ids)
         level = asnumpy(self._level(*(xp.asarray(side) for side in pairs)))
-        ratings, shares = said + level * self.deviations, weights / weights.sum()
-        columns = (ids, shares, ratings - level, shares * said, weights ** (1 / self.power),
+        ratings, shares = averaged + level * self.deviations, weights / weights.sum()
+        columns = (ids, shares, ratings - level, shares * averaged, weights ** (1 / self.power),
                    ratings)
         return [Neighbour(*row) for row in zip(*(c.tolist() for c in columns), strict=True)]
 
@@ -225,10 +214,8 @@ class Neighbours(Model):
         weights[asnumpy(self.similar_[about])] = row
         return weights
 
-    def fold_in(self, ratings: Ratings) -> "Neighbours":
-        """Return the model for the users of ``ratings``, new to it, with the items as they are.
-
-        Items keep their similarities, so only what the user said, and the user's bias, are new.
+    def _fold_in(self, ratings):
+        """Items keep their similarities, so only what the user said, and the user's bias, are new.
 
         Raises
         ------
@@ -236,8 +223,8 @@ class Neighbours(Model):
             By "user".
         """
         if self.by == "user":
-            return super().fold_in(ratings)
+            return super()._fold_in(ratings)
         baseline = folded_baseline(baseline_of(self), self, self.item_bias_, ratings)
         new = self._with_users(ratings.n_users, user_bias_=baseline.user_bias_)
-        vars(new).update(new._spoken(ratings))
+        new.learn(new._spoken(ratings))
         return new

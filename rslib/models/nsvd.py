@@ -2,11 +2,15 @@
 
 from dataclasses import dataclass
 
-from rslib.models.feature_sums import FeatureSums, implicit_features
+from rslib.models.additive import Additive
+from rslib.models.descent import descend
+from rslib.models.parts.bias import ItemBias, UserBias
+from rslib.models.parts.factors import Factors, Implicit
+from rslib.models.parts.newcomers import fold_in_biases
 
 
 @dataclass
-class NSVD(FeatureSums):
+class NSVD(Additive):
     r"""Predict the baseline plus the match between an item and all that its user has rated.
 
     A user needs no parameters but a bias: taste is the sum of the vectors of the items rated, so a
@@ -70,9 +74,15 @@ class NSVD(FeatureSums):
     init_std: float = 0.05
     seed: int = 0
 
-    _learned = ("item_factors_", "implicit_factors_", "user_bias_", "item_bias_", "global_mean_",
-                "user_sums_")
-    _tables = (("implicit_factors_", "item"),)
+    def parts(self):
+        """b_u, b_i, and q_i times the sum of y_j."""
+        return [UserBias(reg=self.reg_bias, per_rating=True),
+                ItemBias(reg=self.reg_bias, per_rating=True), Factors(self.reg, (Implicit(),))]
 
-    def _features_of(self, ratings, seen):
-        return implicit_features(ratings, seen)
+    def _fit(self, train, seen, on_epoch):
+        return descend(self, train, seen, on_epoch)
+
+    def _fold_in(self, ratings):
+        """What they rated gives their features at once; the bias is then the minimum of J.
+        """
+        return fold_in_biases(self, ratings)

@@ -6,15 +6,15 @@ import numpy as np
 
 from rslib.backend import array_module, rows_of, sum_by
 from rslib.kernels import level_probabilities
-from rslib.models.levels import Bias
-from rslib.models.machine import Machine
+from rslib.models.boltzmann import BoltzmannMachine
+from rslib.models.rating_levels import Bias
 from rslib.ratings import Pairs, Ratings
 
 FOLD_ROUNDS = 30        # Newton steps for the biases of a user that is folded in
 
 
 @dataclass(kw_only=True)
-class RBM(Machine):
+class RBM(BoltzmannMachine):
     r"""Predict the expected level of a rating, given what its case rated.
 
     A case is a user and what is visible are the movies, or the other way round. Each rating is a
@@ -145,42 +145,22 @@ class RBM(Machine):
     def _why_no_fold_in(self):
         return "users are visible units, whose weights are learned: fit with visible='items'"
 
-    def fit(self, train: Ratings, *, seen: Pairs | None = None, on_epoch=None):
-        """Fit the weights and biases, and return self.
-
-        Parameters
-        ----------
-        train : Ratings
-        seen : Pairs or None
-            Pairs known to be rated, their ratings unknown: the conditional machine hears of them.
-        on_epoch : callable (epoch, model) or None
-            Called after every epoch; stops the fit by returning True.
-
-        Raises
-        ------
-        ValueError
-            If ``visible`` or ``hidden`` is none of the choices.
-        """
+    def _fit(self, train, seen, on_epoch):
         self._refuse_unknown()
-        self._world(train)
         rng, velocity = np.random.default_rng(self.seed), {}
         self._start(train, rng)
         known = self._known(train, seen)
-        for epoch in range(1, self.n_epochs + 1):
+
+        def one_epoch(epoch):
             n_steps = 1 + self.n_steps * (epoch - 1) // self.n_epochs
             self._epoch(known, velocity, n_steps, self.decay ** (epoch - 1), rng)
-            if on_epoch is not None:
-                self._settle(known)
-                if on_epoch(epoch, self):
-                    break
-        self._settle(known)
-        return self
+        return self._run(one_epoch, on_epoch, lambda: self._settle(known))
 
     def _refuse_unknown(self):
         for name, choices in (("visible", ("items", "users")), ("hidden", ("binary", "gaussian"))):
-            if getattr(self, name) not in choices:
+            if self.learned(name) not in choices:
                 raise ValueError(f"{name} must be {choices[0]!r} or {choices[1]!r}, "
-                                 f"not {getattr(self, name)!r}")
+                                 f"not {self.learned(name)!r}")
 
     def probabilities(self, pairs: Pairs):
         """Return the probability of each level of each pair, (n, K)."""
@@ -210,7 +190,7 @@ class RBM(Machine):
             hidden = (xp.maximum(inputs, 0) + xp.log(1 + xp.exp(-abs(inputs)))).sum(axis=1)
         return -sum_by(rows_of(known.cases.indptr), offsets, len(inputs)) - hidden
 
-    def fold_in(self, ratings: Ratings) -> "RBM":
+    def _fold_in(self, ratings):
         """Return the model for the users of ``ratings``, new to it, with the movies as they are.
 
         What they rated gives their hidden units at once; their biases are then brought to where
@@ -222,7 +202,7 @@ class RBM(Machine):
             If users are the visible units.
         """
         if self.visible == "users":
-            return super().fold_in(ratings)
+            return super()._fold_in(ratings)
         xp, new = array_module(ratings.values), self._with_users(ratings.n_users)
         new._learn_sessions(ratings)
         new._start_biases(xp, 0, ratings.n_users)

@@ -2,14 +2,15 @@
 
 from dataclasses import dataclass
 
-from rslib.backend import array_module
-from rslib.kernels import feature_sums
-from rslib.models.feature_sums import FeatureSums, implicit_and_own, implicit_features
-from rslib.ratings import Ratings
+from rslib.models.additive import Additive
+from rslib.models.descent import descend
+from rslib.models.parts.bias import ItemBias, UserBias
+from rslib.models.parts.factors import Factors, Implicit, Own
+from rslib.models.parts.newcomers import fold_in_factors
 
 
 @dataclass
-class SVDpp(FeatureSums):
+class SVDpp(Additive):
     r"""Predict the baseline plus the match of an item with a user's factors and with N(u).
 
     The factors p say what ratings taught about a user, the sum over N(u) what the choice of items
@@ -75,31 +76,17 @@ class SVDpp(FeatureSums):
     init_std: float = 0.01
     seed: int = 0
 
-    _learned = ("item_factors_", "implicit_factors_", "user_factors_", "user_bias_", "item_bias_",
-                "global_mean_", "user_sums_")
-    _tables = (("implicit_factors_", "item"), ("user_factors_", "user"))
+    def parts(self):
+        """b_u, b_i, and q_i times p_u and the sum of y_j."""
+        return [UserBias(reg=self.reg_bias, per_rating=True),
+                ItemBias(reg=self.reg_bias, per_rating=True),
+                Factors(self.reg, (Implicit(), Own()))]
 
-    def _start(self, train, rng):
-        features = super()._start(train, rng)
-        rated = array_module(train.users).bincount(train.users, minlength=train.n_users) > 0
-        self.user_factors_ *= rated[:, None]        # a view of the features
-        return features
+    def _fit(self, train, seen, on_epoch):
+        return descend(self, train, seen, on_epoch)
 
-    def _features_of(self, ratings, seen):
-        """N(u), and the user's own factors with weight one."""
-        return implicit_and_own(ratings, seen)
-
-    def fold_in(self, ratings: Ratings) -> "SVDpp":
-        """Return the model for the users of ``ratings``, new to it, with the items as they are.
-
-        N(u) is what they rated. Given it, J is quadratic in a user's bias and factors, so one
+    def _fold_in(self, ratings):
+        """N(u) is what they rated. Given it, J is quadratic in a user's bias and factors, so one
         ridge regression on the user's own ratings gives the exact minimum.
         """
-        xp = array_module(ratings.values)
-        implicit = feature_sums(implicit_features(ratings, None), self.implicit_factors_)
-        regressors = xp.concatenate([xp.ones_like(self.item_bias_)[:, None], self.item_factors_],
-                                    axis=1)
-        weights = self._ridge(ratings, implicit, regressors)
-        bias, factors = (xp.ascontiguousarray(part) for part in (weights[:, 0], weights[:, 1:]))
-        return self._with_users(ratings.n_users, user_bias_=bias, user_factors_=factors,
-                                user_sums_=factors + implicit)
+        return fold_in_factors(self, ratings)

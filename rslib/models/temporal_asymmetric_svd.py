@@ -2,18 +2,14 @@
 
 from dataclasses import dataclass
 
-import numpy as np
-
-from rslib.backend import array_module
-from rslib.kernels import feature_sums
-from rslib.kernels.features import Features
-from rslib.models.fading import Fading
-from rslib.models.temporal_baseline import TemporalBaseline
-from rslib.ratings import Pairs, Ratings
+from rslib.models.descent import descend_by_session
+from rslib.models.parts.fading import FadingFactors
+from rslib.models.parts.time import time_biases
+from rslib.models.temporal import Temporal
 
 
 @dataclass(kw_only=True)
-class TemporalAsymmetricSVD(Fading):
+class TemporalAsymmetricSVD(Temporal):
     r"""Predict the temporal baseline plus the match of an item with what the user rated of late.
 
     The weights of `TemporalWeights` as products of factors, :math:`w_{ij} = q_i \cdot x_j` and
@@ -22,7 +18,7 @@ class TemporalAsymmetricSVD(Fading):
     .. math:: \hat r_{ui}(t) = b_{ui}(t) + q_i \cdot |R(u)|^{-1/2} \sum_{j \in R(u)}
               e^{-\beta_u |t - t_{uj}|} \big( (r_{uj} - \tilde b_{uj}) x_j + y_j \big)
 
-    with :math:`b_{ui}(t)` of `TemporalBaseline`, without the scale c.
+    with :math:`b_{ui}(t)` of `TemporalBaseline`.
 
     .. math:: J = \sum_{(u,i,t) \in R} \Big[ (r_{ui} - \hat r_{ui}(t))^2 + \lambda \big(
                   \lVert q_i \rVert^2 + \sum_{j \in R(u)} (\lVert x_j \rVert^2
@@ -67,7 +63,8 @@ class TemporalAsymmetricSVD(Fading):
     rated_indptr_, rated_ids_, rated_days_, rated_x_
         See `Fading`.
     global_mean_, user_bias_, item_bias_, calendar_bias_, item_bins_, item_frequencies_, drift_,
-    day_bias_, session_keys_, session_sizes_, user_days_, first_day_, last_day_
+    day_bias_, session_keys_, session_users_, session_days_, session_sizes_, user_days_,
+    first_day_, last_day_
         See `TemporalBaseline`.
 
     Notes
@@ -85,8 +82,6 @@ class TemporalAsymmetricSVD(Fading):
     factorised neighbourhood, doi:10.1145/1644873.1644874.
     """
 
-    scale: bool = False
-    frequency: bool = False
     n_factors: int = 64
     reg: float = 0.005
     rate: float = 0.001
@@ -98,40 +93,10 @@ class TemporalAsymmetricSVD(Fading):
     init_std: float = 0.05
     seed: int = 0
 
-    _derived = (*Fading._derived, *Fading._rated)
-    _learned = ("item_factors_", "rated_factors_", "log_rates_", *TemporalBaseline._learned,
-                *Fading._rated)
+    def parts(self):
+        """b_ui(t), and q_i times the sum over x_j and y_j."""
+        return [*time_biases(self), FadingFactors(self.reg, self.rate, self.reg_rate)]
 
-    def _parts(self, train, rng, **tables):
-        xp, n_items = array_module(train.values), train.n_items
-        rated = xp.bincount(train.items, minlength=n_items)[:, None] > 0
-        draws = rng.normal(0, self.init_std, (3, n_items, self.n_factors)).astype(np.float32)
-        draws = xp.asarray(draws) * rated
-        self.item_factors_, self.rated_factors_ = draws[0], draws[1:]
-        return super()._parts(train, rng, item_factors=self.item_factors_,
-                              faded=self.rated_factors_.reshape(2 * n_items, -1), **tables)
-
-    def _factors(self, users, when):
-        """Return what these users have rated, faded to these days, (n, n_factors)."""
-        xp = array_module(users)
-        factors = xp.zeros((len(users), self.n_factors), xp.float32)
-        for part, indptr, ids, x, d in self._faded(users, when.days):
-            for weights, table in ((x, self.rated_factors_[0]), (d, self.rated_factors_[1])):
-                factors[part] += feature_sums(Features(indptr, ids, weights), table)
-        return factors
-
-    def predict(self, pairs: Pairs):
-        """Return the prediction of each pair on its day, in stars, not clipped."""
-        self._check(pairs)
-        return self._biases(pairs) + self._match(pairs)
-
-    def objective(self, ratings: Ratings) -> float:
-        """Return J of the docstring on ``ratings``, in stars squared."""
-        xp = array_module(ratings.values)
-        rated = Features(self.rated_indptr_, self.rated_ids_,
-                         xp.ones(len(self.rated_ids_), xp.float32))
-        lengths = feature_sums(rated, (self.rated_factors_ ** 2).sum((0, 2))[:, None])[:, 0]
-        lengths = lengths[ratings.users] + (self.item_factors_ ** 2).sum(1)[ratings.items]
-        away = (self.log_rates_ - np.log(self.rate))[xp.diff(self.rated_indptr_) > 0] ** 2
-        return (super().objective(ratings) + self.reg * float(lengths.sum(dtype=xp.float64))
-                + self.reg_rate * float(away.sum(dtype=xp.float64)))
+    def _fit(self, train, seen, on_epoch):
+        return descend_by_session(self, train, seen, on_epoch,
+                                  learning_rate_rate=self.learning_rate_rate)

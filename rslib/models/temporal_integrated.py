@@ -2,13 +2,15 @@
 
 from dataclasses import dataclass
 
-from rslib.models.temporal_weights import TemporalWeights
-from rslib.models.time_svdpp import TimeSVDpp
-from rslib.ratings import Pairs, Ratings
+from rslib.models.descent import descend_by_session
+from rslib.models.parts.factors import Factors, Implicit, Own, daily_factors
+from rslib.models.parts.fading import FadingWeights
+from rslib.models.parts.time import time_biases
+from rslib.models.temporal import Temporal
 
 
 @dataclass(kw_only=True)
-class TemporalIntegrated(TimeSVDpp, TemporalWeights):
+class TemporalIntegrated(Temporal):
     r"""Predict by factors that drift, and by what every other rating says, the older the less.
 
     .. math:: \hat r_{ui}(t) = b_{ui}(t) + q_i \cdot \Big( p_u + v\,\mathrm{dev}_u(t)\, \alpha_u
@@ -52,21 +54,29 @@ class TemporalIntegrated(TimeSVDpp, TemporalWeights):
     Koren, The BellKor Solution to the Netflix Grand Prize (2009), section V.
     """
 
+    n_factors: int = 128
+    reg: float = 0.04
+    drift_weight: float = 0.5
+    day_weight: float = 0.3
+    n_epochs: int = 40
+    learning_rate: float = 0.015
+    decay: float = 0.95
+    init_std: float = 0.01
+    seed: int = 0
+    rate: float = 0.001
+    learning_rate_rate: float = 0.1
+    reg_rate: float = 1.0
     reg_weights: float = 0.01
     learning_rate_weights: float = 0.002
 
-    _derived = (*TimeSVDpp._derived, *TemporalWeights._rated)
-    _learned = ("weights_", "implicit_weights_", "log_rates_", *TimeSVDpp._learned,
-                *TemporalWeights._rated)
+    def parts(self):
+        """b_ui(t), factors as in `TimeSVDpp`, and the sum over w_ij and c_ij."""
+        return [*time_biases(self),
+                Factors(self.reg, (Implicit(), Own()),
+                        daily_factors(self.drift_weight, self.day_weight)),
+                FadingWeights(self.reg_weights, self.rate, self.reg_rate)]
 
-    def _rates(self, decay):
-        factors, _, rates = super()._rates(decay)
-        return factors, (self.learning_rate_weights * decay, self.reg_weights), rates
-
-    def predict(self, pairs: Pairs):
-        """Return the prediction of each pair on its day, in stars, not clipped."""
-        return super().predict(pairs) + self._said(pairs)
-
-    def fold_in(self, ratings: Ratings):
-        """Raise: see `Model.fold_in`."""
-        return TemporalWeights.fold_in(self, ratings)
+    def _fit(self, train, seen, on_epoch):
+        return descend_by_session(self, train, seen, on_epoch,
+                                  learning_rate_weights=self.learning_rate_weights,
+                                  learning_rate_rate=self.learning_rate_rate)

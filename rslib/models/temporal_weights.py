@@ -2,24 +2,20 @@
 
 from dataclasses import dataclass
 
-import numpy as np
-
-from rslib.backend import array_module
-from rslib.kernels import weighted_sums
-from rslib.models.fading import Fading
-from rslib.models.global_weights import require_room, squared_weights
-from rslib.models.temporal_baseline import TemporalBaseline
-from rslib.ratings import Pairs, Ratings
+from rslib.models.descent import descend_by_session
+from rslib.models.parts.fading import FadingWeights
+from rslib.models.parts.time import time_biases
+from rslib.models.temporal import Temporal
 
 
 @dataclass(kw_only=True)
-class TemporalWeights(Fading):
+class TemporalWeights(Temporal):
     r"""Predict the temporal baseline plus what every other rating says, the older the less.
 
     .. math:: \hat r_{ui}(t) = b_{ui}(t) + |R(u)|^{-1/2} \sum_{j \in R(u) \setminus i}
               e^{-\beta_u |t - t_{uj}|} \big( w_{ij} (r_{uj} - \tilde b_{uj}) + c_{ij} \big)
 
-    with :math:`b_{ui}(t)` of `TemporalBaseline`, without the scale c.
+    with :math:`b_{ui}(t)` of `TemporalBaseline`.
 
     .. math:: J = \sum_{(u,i,t) \in R} \Big[ (r_{ui} - \hat r_{ui}(t))^2
                   + \lambda \sum_{j \in R(u) \setminus i} (w_{ij}^2 + c_{ij}^2) \Big]
@@ -60,7 +56,8 @@ class TemporalWeights(Fading):
     rated_indptr_, rated_ids_, rated_days_, rated_x_
         See `Fading`.
     global_mean_, user_bias_, item_bias_, calendar_bias_, item_bins_, item_frequencies_, drift_,
-    day_bias_, session_keys_, session_sizes_, user_days_, first_day_, last_day_
+    day_bias_, session_keys_, session_users_, session_days_, session_sizes_, user_days_,
+    first_day_, last_day_
         See `TemporalBaseline`.
 
     Raises
@@ -82,8 +79,6 @@ class TemporalWeights(Fading):
     doi:10.1145/1557019.1557072.
     """
 
-    scale: bool = False
-    frequency: bool = False
     reg: float = 0.002
     rate: float = 0.001
     learning_rate_rate: float = 0.1
@@ -93,48 +88,11 @@ class TemporalWeights(Fading):
     decay: float = 0.99
     seed: int = 0
 
-    _derived = (*Fading._derived, *Fading._rated)
-    _learned = ("weights_", "implicit_weights_", "log_rates_", *TemporalBaseline._learned,
-                *Fading._rated)
+    def parts(self):
+        """b_ui(t), and the sum over w_ij and c_ij."""
+        return [*time_biases(self), FadingWeights(self.reg, self.rate, self.reg_rate)]
 
-    def _parts(self, train, rng, **tables):
-        xp, shape = array_module(train.values), (train.n_items, train.n_items)
-        require_room(type(self).__name__, train.n_items, "TemporalAsymmetricSVD")
-        self.weights_ = xp.zeros(shape, xp.float32)
-        self.implicit_weights_ = xp.zeros(shape, xp.float32)
-        return super()._parts(train, rng, weights=self.weights_, implicit=self.implicit_weights_,
-                              **tables)
-
-    def predict(self, pairs: Pairs):
-        """Return the prediction of each pair on its day, in stars, not clipped."""
-        self._check(pairs)
-        return self._biases(pairs) + self._said(pairs)
-
-    def _said(self, pairs):
-        """Return what the weights add to each pair, in stars."""
-        xp, (users, when, moments) = array_module(pairs.users), self._moments(pairs)
-        said = xp.zeros(len(pairs), xp.float32)
-        order = xp.argsort(moments, kind="stable")
-        ends = xp.searchsorted(moments[order], xp.arange(len(users)), side="right")
-        first = 0
-        for part, indptr, ids, x, d in self._faded(users, when.days):
-            last = int(ends[min(part.stop, len(users)) - 1])
-            rows, first = order[first:last], last
-            for values, table in ((x, self.weights_), (d, self.implicit_weights_)):
-                said[rows] += weighted_sums(moments[rows] - part.start, pairs.items[rows], indptr,
-                                            ids, values, table)[0]
-        return said
-
-    def objective(self, ratings: Ratings) -> float:
-        """Return J of the docstring on ``ratings``, in stars squared."""
-        return super().objective(ratings) + self._penalty(ratings)
-
-    def _penalty(self, ratings):
-        """Return what J charges the weights that speak for ``ratings``, and the rates."""
-        _, (_, reg), _ = self._rates(1.0)
-        xp = array_module(ratings.values)
-        squares = sum(squared_weights(ratings, self.rated_indptr_, self.rated_ids_, table)
-                      for table in (self.weights_, self.implicit_weights_))
-        rated = xp.diff(self.rated_indptr_) > 0
-        away = ((self.log_rates_ - np.log(self.rate)) ** 2)[rated].sum(dtype=xp.float64)
-        return reg * squares + self.reg_rate * float(away)
+    def _fit(self, train, seen, on_epoch):
+        return descend_by_session(self, train, seen, on_epoch,
+                                  learning_rate_weights=self.learning_rate,
+                                  learning_rate_rate=self.learning_rate_rate)

@@ -6,22 +6,24 @@ import numpy as np
 
 from rslib.backend import array_module
 from rslib.kernels import feature_sums, ridge_rows
-from rslib.models.feature_sums import implicit_and_own, implicit_features
-from rslib.models.session_sums import SessionSums
-from rslib.models.temporal_baseline import TemporalBaseline
-from rslib.ratings import Pairs, Ratings
+from rslib.models.descent import descend_by_session
+from rslib.models.parts.factors import Factors, Implicit, Own, daily_factors
+from rslib.models.parts.features import implicit_features
+from rslib.models.parts.part import alternate
+from rslib.models.parts.time import time_biases
+from rslib.models.temporal import Temporal
 
 FOLD_ROUNDS = 30        # rounds over all parts of a user that is folded in
 
 
 @dataclass(kw_only=True)
-class TimeSVDpp(SessionSums):
+class TimeSVDpp(Temporal):
     r"""Predict the temporal baseline plus the match of an item with a user as of that day.
 
     .. math:: \hat r_{ui}(t) = b_{ui}(t) + q_i \cdot \Big( p_u + v\,\mathrm{dev}_u(t)\, \alpha_u
               + o\, p_{ut} + |N(u)|^{-1/2} \sum_{j \in N(u)} y_j \Big)
 
-    with :math:`b_{ui}(t)` of `TemporalBaseline`, without the scale c.
+    with :math:`b_{ui}(t)` of `TemporalBaseline`.
 
     .. math:: J = \sum_{(u,i,t) \in R} \Big[ (r_{ui} - \hat r_{ui}(t))^2
                   + \lambda \big( \lVert q_i \rVert^2 + \lVert p_u \rVert^2
@@ -64,7 +66,8 @@ class TimeSVDpp(SessionSums):
     user_sums_ : float32 array (n_users, n_factors)
         p plus the implicit part, which follows from p and y.
     global_mean_, user_bias_, item_bias_, calendar_bias_, item_bins_, item_frequencies_, drift_,
-    day_bias_, session_keys_, session_sizes_, user_days_, first_day_, last_day_
+    day_bias_, session_keys_, session_users_, session_days_, session_sizes_, user_days_,
+    first_day_, last_day_
         See `TemporalBaseline`.
 
     Notes
@@ -81,8 +84,6 @@ class TimeSVDpp(SessionSums):
     doi:10.1145/1557019.1557072.
     """
 
-    scale: bool = False
-    frequency: bool = False
     n_factors: int = 128
     reg: float = 0.04
     drift_weight: float = 0.5
@@ -93,103 +94,45 @@ class TimeSVDpp(SessionSums):
     init_std: float = 0.01
     seed: int = 0
 
-    _derived = (*SessionSums._derived, "user_sums_")
-    _learned = ("item_factors_", "implicit_factors_", "user_factors_", "drift_factors_",
-                "day_factors_", "user_sums_", *TemporalBaseline._learned)
+    def parts(self):
+        """b_ui(t), and q_i times p_u, alpha_u, p_ut and the sum of y_j."""
+        return [*time_biases(self),
+                Factors(self.reg, (Implicit(), Own()),
+                        daily_factors(self.drift_weight, self.day_weight))]
 
-    def _features_of(self, ratings, seen):
-        """N(u), and the user's own factors with weight one."""
-        return implicit_and_own(ratings, seen)
+    def _fit(self, train, seen, on_epoch):
+        return descend_by_session(self, train, seen, on_epoch)
 
-    def _parts(self, train, rng, **tables):
-        """Factors of items and users small and random, those that depend on the day zero."""
-        xp, n_users, n_items = array_module(train.users), train.n_users, train.n_items
-        user_rated, item_rated = (
-            xp.bincount(ids, minlength=n)[:, None] > 0
-            for ids, n in ((train.users, n_users), (train.items, n_items)))
-        self.item_factors_ = self._draw(xp, rng, n_items) * item_rated
-        features = self._draw(xp, rng, n_items + n_users)
-        self.implicit_factors_, self.user_factors_ = features[:n_items], features[n_items:]
-        self.user_factors_ *= user_rated        # a view of the features
-        n_sessions = len(self.session_keys_)
-        self.drift_factors_, self.day_factors_ = (
-            xp.zeros((n if weight else 0, self.n_factors), xp.float32)
-            for n, weight in ((n_users, self.drift_weight), (n_sessions, self.day_weight)))
-        return super()._parts(train, rng, features=features, item_factors=self.item_factors_,
-                              drift=self.drift_factors_, days=self.day_factors_, **tables)
-
-    def _draw(self, xp, rng, n):
-        return xp.asarray(rng.normal(0, self.init_std, (n, self.n_factors)).astype(np.float32))
-
-    def _settle(self, features_of, state):
-        self.user_sums_ = feature_sums(features_of, state[2])
-
-    def _factors(self, users, when):
-        """Return the factors of these users on these days, (n, n_factors)."""
-        xp, factors = array_module(users), self.user_sums_[users]
-        if self.drift_weight:
-            weights = self.drift_weight * when.deviations[:, None]
-            factors = factors + weights * self.drift_factors_[users]
-        if self.day_weight:
-            weights = np.float32(self.day_weight) * (when.sessions >= 0)[:, None]
-            factors = factors + weights * self.day_factors_[when.sessions]
-        return factors.astype(xp.float32)
-
-    def predict(self, pairs: Pairs):
-        """Return the prediction of each pair on its day, in stars, not clipped."""
-        self._check(pairs)
-        return self._biases(pairs) + self._match(pairs)
-
-    def fold_in(self, ratings: Ratings) -> "TimeSVDpp":
-        """Return the model for the users of ``ratings``, new to it, with the items as they are.
-
-        N(u) is what they rated. Given the items J is quadratic: biases, p and alpha are set to
+    def _fold_in(self, ratings):
+        """N(u) is what they rated. Given the items J is quadratic: biases, p and alpha are set to
         their minimum in turn until they settle. The factors of single days stay zero: in the fit
         they are held back by few and small steps, and J by itself holds them too little.
         """
-        xp, pairs = array_module(ratings.values), ratings.pairs
-        new = self._with_users(ratings.n_users)
-        new._start_users(ratings, None)
-        when, k = new._when(pairs), self.n_factors
+        xp, pairs, n_users = array_module(ratings.values), ratings.pairs, ratings.n_users
+        new = self._newcomers(ratings)
+        at, factors = new.at(pairs), new.parts()[-1]
         implicit = feature_sums(implicit_features(ratings, None), self.implicit_factors_)
-        new.user_sums_ = implicit
-        parts = {"user_factors_": xp.ones_like(when.deviations)}
+        new.user_sums_, weights = implicit, {"user_factors_": xp.ones_like(at.deviations)}
         if self.drift_weight:
-            parts["drift_factors_"] = self.drift_weight * when.deviations
-        for name in parts:
-            setattr(new, name, xp.zeros((ratings.n_users, k), xp.float32))
-        n_days = len(new.session_keys_) if self.day_weight else 0
-        new.day_factors_ = xp.zeros((n_days, k), xp.float32)
-        biases = {term.name for term in new._user_terms(ratings.users, when)}
+            weights["drift_factors_"] = self.drift_weight * at.deviations
+        new.learn({name: xp.zeros((n_users, self.n_factors), xp.float32) for name in weights})
+        if self.day_weight:
+            new.day_factors_ = xp.zeros((len(new.session_keys_), self.n_factors), xp.float32)
         for _ in range(FOLD_ROUNDS):
-            new._alternate(replace(ratings, values=ratings.values - new._match(pairs)), 1,
-                           names=biases)
-            for name, weights in parts.items():
+            values = ratings.values - factors.value(new, at)
+            alternate(new, replace(ratings, values=values), 1, parts=new._of_users())
+            for name, weight in weights.items():
                 q = self.item_factors_[ratings.items]
-                own = weights * xp.einsum("nk,nk->n", getattr(new, name)[ratings.users], q)
-                errors = ratings.values - new.predict(pairs) + own
-                setattr(new, name, self._regress(ratings, errors, weights))
+                own = weight * xp.einsum("nk,nk->n", new.learned(name)[ratings.users], q)
+                residuals = ratings.values - new.predict(pairs) + own
+                new.learn({name: self._regress(ratings, residuals, weight)})
                 new.user_sums_ = implicit + new.user_factors_
         return new
 
-    def _regress(self, ratings, errors, weights):
-        """Regress the errors of each user on the items' factors times ``weights``."""
-        xp, side = array_module(errors), ratings.by_user
+    def _regress(self, ratings, residuals, weights):
+        """Regress the residuals of each user on the items' factors times ``weights``."""
+        xp, side = array_module(residuals), ratings.by_user
         ridge = self.reg * xp.diff(side.indptr)[:, None] * xp.ones(self.n_factors, np.float32)
-        return ridge_rows(side.indptr, side.ids, (weights * errors)[side.rows].astype(np.float32),
-                          self.item_factors_, ridge.astype(np.float32),
-                          weights=(weights ** 2)[side.rows])
-
-    def objective(self, ratings: Ratings, *, seen: Pairs | None = None) -> float:
-        """Return J of the docstring on ``ratings``, in stars squared."""
-        xp = array_module(ratings.values)
-        when, features_of = self._when(ratings.pairs), self._features_of(ratings, seen)
-        table = xp.concatenate([self.implicit_factors_, self.user_factors_])
-        lengths = feature_sums(features_of._replace(weights=xp.ones_like(features_of.weights)),
-                               (table ** 2).sum(1)[:, None])[:, 0][ratings.users]
-        lengths = lengths + (self.item_factors_ ** 2).sum(1)[ratings.items]
-        if self.drift_weight:
-            lengths = lengths + (self.drift_factors_ ** 2).sum(1)[ratings.users]
-        if self.day_weight:
-            lengths = lengths + (self.day_factors_ ** 2).sum(1)[when.sessions]
-        return super().objective(ratings) + self.reg * float(lengths.sum(dtype=xp.float64))
+        targets = (weights * residuals)[side.rows].astype(np.float32)
+        return ridge_rows(side.indptr, side.ids, targets, self.item_factors_,
+                          ridge.astype(np.float32), weights=(weights ** 2)[side.rows])

@@ -9,7 +9,7 @@ import scipy.sparse
 
 from rslib import splits
 from rslib.metrics import rmse
-from rslib.runs import ours, peers, timing
+from rslib.runs import bare_kernels, peers, timing
 from rslib.sources import load
 
 __all__ = ["Plan", "measure"]
@@ -82,20 +82,21 @@ def _sgd(plan, k, order=""):
         ratings = ratings[np.random.default_rng(0).permutation(len(ratings))]
     others, absent = peers.available("sgd", ratings, k, numba.get_num_threads())
     work = {"flops": len(ratings) * (10 * k + 10), "bytes": len(ratings) * (8 * k + 16)}
-    return _race({"ours": ours.sgd(ratings, k)} | others, plan, absent, {"ours": work})
+    return _race({"ours": bare_kernels.sgd(ratings, k)} | others, plan, absent, {"ours": work})
 
 
 def _svdpp(plan, k):
     ratings = _data(plan.data)
     others, absent = peers.available("svdpp", ratings, k, numba.get_num_threads())
-    mine = {"ours": ours.svdpp(ratings, k),
-            "ours, no implicit part": ours.sgd(ratings, k, n_threads=1)}
+    mine = {"ours": bare_kernels.svdpp(ratings, k),
+            "ours, no implicit part": bare_kernels.sgd(ratings, k, n_threads=1)}
     return _race(mine | others, plan, absent)
 
 
 def _time(plan, name, k):
     ratings = load(name)
-    return _race({"ours": ours.time_svdpp(ratings, k), "SVD++": ours.svdpp(ratings, k)}, plan) | {
+    return _race({"ours": bare_kernels.time_svdpp(ratings, k),
+                  "SVD++": bare_kernels.svdpp(ratings, k)}, plan) | {
         "ratings a session": len(ratings) / len(np.unique(
             ratings.users.astype("i8") * 2**32 + ratings.days))}
 
@@ -106,11 +107,11 @@ def _als(plan, name, k):
     n_rows = ratings.n_users + ratings.n_items
     work = {"flops": 2 * len(ratings) * k * (k + 3) + n_rows * (k**3 // 3 + 2 * k**2),
             "bytes": 2 * len(ratings) * (4 * k + 8)}
-    return _race({"ours": ours.als(ratings, k)} | others, plan, absent, {"ours": work})
+    return _race({"ours": bare_kernels.als(ratings, k)} | others, plan, absent, {"ours": work})
 
 
 def _gram(plan, k):
-    task, n = ours.gram_task(k, length=plan.gram_length)
+    task, n = bare_kernels.gram_task(k, length=plan.gram_length)
     work = {"flops": n * k * (k + 1), "conventional flops": 2 * n * k**2, "bytes": n * (4 * k + 8)}
     contender = peers.Contender(task, f"ridge_rows, 200 rows of {plan.gram_length:,} ratings")
     return _race({"ours": contender}, plan, (), {"ours": work})
@@ -121,14 +122,14 @@ def _implicit(plan, k, task):
     confidence = scipy.sparse.coo_matrix(
         (1 + np.float32(ALPHA) * ratings.values, (ratings.users, ratings.items)),
         shape=(ratings.n_users, ratings.n_items))
-    begin = ours.start(ratings, k, scale=0.01)
+    begin = bare_kernels.start(ratings, k, scale=0.01)
     others, absent = peers.available(task, confidence, begin, REG_IMPLICIT,
                                      numba.get_num_threads())
-    mine = ours.implicit(confidence, begin, REG_IMPLICIT, use_cg="cg" in task)
+    mine = bare_kernels.implicit(confidence, begin, REG_IMPLICIT, use_cg="cg" in task)
     contenders = {"ours": mine} | others
     result = _race(contenders, plan, absent)
     result["objective"] = {
-        name: ours.implicit_objective(confidence, contender.learned(), REG_IMPLICIT)
+        name: bare_kernels.implicit_objective(confidence, contender.learned(), REG_IMPLICIT)
         for name, contender in contenders.items()}
     return result
 
@@ -137,7 +138,7 @@ def _gibbs(plan, k):
     ratings = _data(plan.data)
     held_out = np.random.default_rng(0).random(len(ratings)) < 0.1
     train, test = ratings[~held_out], ratings[held_out]
-    sampler, sums, times = ours.GibbsSampler(train, k), np.zeros(len(test)), []
+    sampler, sums, times = bare_kernels.GibbsSampler(train, k), np.zeros(len(test)), []
 
     def turn():
         times.append(timing.seconds(sampler.sweep))
@@ -164,7 +165,7 @@ def _neighbours(plan, k=40):
     rows = np.random.default_rng(0).integers(0, len(split.test), plan.n_pairs)
     test = split.test[rows]
     others, absent = peers.available("neighbours", split.train, test.pairs, k)
-    contenders = {"ours": ours.neighbours(split.train, test.pairs, k)} | others
+    contenders = {"ours": bare_kernels.neighbours(split.train, test.pairs, k)} | others
     result = _race(contenders, plan, absent)
     result["rmse"] = {name: rmse(contender.learned(), test.values)
                       for name, contender in contenders.items()}
@@ -174,16 +175,16 @@ def _neighbours(plan, k=40):
 def _blocks(plan, k, n_epochs=10):
     ratings, objective = _data(plan.data), {}
     for n_blocks in (1, 8):
-        contender = ours.sgd(ratings, k, n_blocks=n_blocks)
+        contender = bare_kernels.sgd(ratings, k, n_blocks=n_blocks)
         for _ in range(n_epochs):
             contender.run()
-        objective[str(n_blocks)] = ours.sgd_objective(ratings, contender.learned())
+        objective[str(n_blocks)] = bare_kernels.sgd_objective(ratings, contender.learned())
     return {"objective": objective, "n_epochs": n_epochs}
 
 
 def _threads(plan, k):
     ratings, every = _data(plan.data), numba.get_num_threads()
-    kernels = {"SGD": ours.sgd, "ALS": ours.als}
+    kernels = {"SGD": bare_kernels.sgd, "ALS": bare_kernels.als}
     contenders = {f"{name}, {n} threads": kernel(ratings, k, n_threads=n)
                   for name, kernel in kernels.items() for n in sorted({1, every})}
     return _race(contenders, plan)
@@ -192,15 +193,15 @@ def _threads(plan, k):
 def _against_size(plan, k):
     worlds = {size: load(f"synthetic-{size}k") for size in plan.sizes}
     contenders = {f"{name} {size}": kernel(world, k) for size, world in worlds.items()
-                  for name, kernel in (("SGD", ours.sgd), ("ALS", ours.als),
-                                       ("timeSVD++", ours.time_svdpp))}
+                  for name, kernel in (("SGD", bare_kernels.sgd), ("ALS", bare_kernels.als),
+                                       ("timeSVD++", bare_kernels.time_svdpp))}
     return _race(contenders, plan) | {"n_ratings": [1000 * size for size in plan.sizes]}
 
 
 def _against_factors(plan):
     ratings = _data(plan.data)
     contenders = {f"{name} {k}": kernel(ratings, k) for k in plan.factors
-                  for name, kernel in (("SGD", ours.sgd), ("ALS", ours.als))}
+                  for name, kernel in (("SGD", bare_kernels.sgd), ("ALS", bare_kernels.als))}
     return _race(contenders, plan)
 
 
@@ -209,7 +210,8 @@ def _memory(name, solver, k):
     columns = (ratings.users, ratings.items, ratings.days, ratings.values, ratings.ranks)
     held = sum(column.nbytes for column in columns if column is not None)
     factors = 4 * (k + 1) * (ratings.n_users + ratings.n_items)
-    growth = timing.peak_memory(ours.fit, (_bare(ratings), solver, k), (_bare(tiny), solver, k))
+    growth = timing.peak_memory(bare_kernels.fit, (_bare(ratings), solver, k),
+                                (_bare(tiny), solver, k))
     return {"n_ratings": len(ratings), "columns": held, "factors": factors, "growth": growth}
 
 

@@ -5,7 +5,7 @@ from typing import NamedTuple
 import numpy as np
 
 from rslib.backend import array_module, sum_by
-from rslib.models.sessions import days_of, keys_of, place_of
+from rslib.models.parts.sessions import days_of, keys_of, place_of
 
 _NO_DAY = -1        # pairs without a day are of no session
 
@@ -74,7 +74,7 @@ class Levels:
         offsets = self.log_shares_
         for name, ids, _ in biases:
             known = (ids >= 0)[:, None]
-            offsets = offsets + known * getattr(self, name)[ids]
+            offsets = offsets + known * self.learned(name)[ids]
         return offsets
 
     def _step_biases(self, biases, residuals, rate):
@@ -87,7 +87,7 @@ class Levels:
         """
         xp, n_levels = array_module(residuals), residuals.shape[1]
         for name, ids, counts in biases:
-            table, known = getattr(self, name), ids >= 0
+            table, known = self.learned(name), ids >= 0
             places = (ids[known].astype(np.int64)[:, None] * n_levels + xp.arange(n_levels)).ravel()
             sums = sum_by(places, residuals[known].ravel(), table.size).reshape(table.shape)
             share = xp.bincount(ids[known], minlength=len(table)) / xp.maximum(counts, 1)

@@ -14,7 +14,10 @@ from rslib.kernels import (
 )
 from rslib.kernels.neighbours import neighbour_deviations
 from rslib.kernels.similarity import similarity_blocks
-from rslib.models import Baseline, BiasedMF, SVDpp, TimeSVDpp
+from rslib.kernels.states import BiasedMFState, FeatureState, Steps
+from rslib.models import Baseline, BiasedMF, TimeSVDpp
+from rslib.models.descent import session_descent
+from rslib.models.parts.features import implicit_features, joined, own_features
 from rslib.runs.peers import Contender
 
 __all__ = ["GibbsSampler", "als", "fit", "gram_task", "implicit", "implicit_objective",
@@ -31,9 +34,9 @@ def start(ratings, k, scale=0.05):
 def sgd(ratings, k, *, n_blocks=None, n_threads=None):
     """Run epochs of biased matrix factorisation by stochastic gradient descent."""
     blocks, rng = deal_blocks(ratings, 0, n_blocks), np.random.default_rng(0)
-    state = (np.zeros(ratings.n_users, np.float32), np.zeros(ratings.n_items, np.float32),
-             *start(ratings, k))
-    steps = float(ratings.values.mean(dtype=np.float64)), 0.01, 0.1, 0.02
+    state = BiasedMFState(np.zeros(ratings.n_users, np.float32),
+                          np.zeros(ratings.n_items, np.float32), *start(ratings, k))
+    steps = Steps(float(ratings.values.mean(dtype=np.float64)), 0.01, 0.1, 0.02)
     n_threads = n_threads or numba.get_num_threads()
 
     def epoch():
@@ -48,10 +51,11 @@ def sgd(ratings, k, *, n_blocks=None, n_threads=None):
 def svdpp(ratings, k):
     """Run epochs of SVD++."""
     rng, (users, items) = np.random.default_rng(0), start(ratings, k)
-    features_of = SVDpp()._features_of(ratings, None)
-    state = (np.zeros(ratings.n_users, np.float32), np.zeros(ratings.n_items, np.float32),
-             np.concatenate([items, users]), items.copy())
-    steps = float(ratings.values.mean(dtype=np.float64)), 0.007, 0.02, 0.02
+    features_of = joined(implicit_features(ratings, None), own_features(ratings, ratings.n_items))
+    state = FeatureState(np.zeros(ratings.n_users, np.float32),
+                         np.zeros(ratings.n_items, np.float32), np.concatenate([items, users]),
+                         items.copy())
+    steps = Steps(float(ratings.values.mean(dtype=np.float64)), 0.007, 0.02, 0.02)
 
     def epoch():
         feature_sgd_epoch(ratings.by_user, rng.permutation(ratings.n_users), features_of, state,
@@ -61,8 +65,9 @@ def svdpp(ratings, k):
 
 def time_svdpp(ratings, k):
     """Run epochs of timeSVD++."""
-    one_epoch, _ = TimeSVDpp(n_factors=k)._ready(ratings)
-    return Contender(lambda: one_epoch(1.0), "session_sgd_epoch, 1 thread, float32")
+    model = TimeSVDpp(n_factors=k)
+    one_epoch, _ = session_descent(model, ratings)
+    return Contender(lambda: one_epoch(1), "session_sgd_epoch, 1 thread, float32")
 
 
 def sgd_objective(ratings, state):

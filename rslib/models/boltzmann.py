@@ -9,8 +9,8 @@ from rslib.kernels import contrastive_divergence, feature_sums
 from rslib.kernels.contrastive import Cases, hidden_means
 from rslib.kernels.features import Features
 from rslib.models.base import Model
-from rslib.models.feature_sums import implicit_features
-from rslib.models.levels import Bias, Levels
+from rslib.models.parts.features import implicit_features
+from rslib.models.rating_levels import Bias, Levels
 from rslib.ratings import Pairs
 
 
@@ -41,7 +41,7 @@ def _turned(pairs):
     return Pairs(pairs.items, pairs.users, n_users=pairs.n_items, n_items=pairs.n_users)
 
 
-class Machine(Levels, Model):
+class BoltzmannMachine(Levels, Model):
     """Base of `rslib.models.RBM`, which says what the fields and attributes are."""
 
     def _sides(self, pairs):
@@ -69,7 +69,7 @@ class Machine(Levels, Model):
 
     def _known(self, ratings, seen):
         xp, pairs = array_module(ratings.values), ratings.pairs[self._grouped(ratings).rows]
-        biases = [Bias(name, ids, xp.bincount(ids[ids >= 0], minlength=len(getattr(self, name))))
+        biases = [Bias(name, ids, xp.bincount(ids[ids >= 0], minlength=len(self.learned(name))))
                   for name, ids in self._bias_ids(pairs)]
         return Known(self._cases(ratings), biases, self._condition(ratings, seen))
 
@@ -185,7 +185,7 @@ class Machine(Levels, Model):
             velocity[name] += gradient
         else:
             velocity[name] = gradient
-        parameters = getattr(self, name)
+        parameters = self.learned(name)
         parameters += velocity[name]
 
     def _inputs(self, cases, condition):

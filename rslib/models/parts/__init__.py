@@ -1,0 +1,1 @@
+"""What additive models are sums of; see `rslib.models.additive`."""
