@@ -6,11 +6,13 @@ driver uses are added here. What lanes of different warps do to each other shows
 
 import sys
 import threading
+from contextlib import contextmanager
 from dataclasses import replace
 
 import numpy as np
 import pytest
-from numba import config
+from numba import config, cuda
+from numba.cuda.simulator import kernel
 from numba.cuda.simulator.kernelapi import FakeCUDAModule
 from strict import ndarray, pretend_cupy
 from test_kernels import RULES, biased_mf_start
@@ -55,6 +57,30 @@ def shfl_xor_sync(self, mask, value, distance):
     return received
 
 
+@contextmanager
+def swapped_cuda_module(function, fake):
+    """Put the simulated module in the place of ``cuda`` until the last lane has left.
+
+    numba's own puts the real one back when the first lane leaves, while others are still inside.
+    """
+    names = function.__globals__
+    with LOCK:
+        inside = SWAPPED.setdefault(id(names), [0, {}])
+        if not inside[0]:
+            inside[1] = {name: value for name, value in names.items() if value is cuda}
+            names.update(dict.fromkeys(inside[1], fake))
+        inside[0] += 1
+    try:
+        yield
+    finally:
+        with LOCK:
+            inside[0] -= 1
+            if not inside[0]:
+                names.update(inside[1])
+
+
+LOCK, SWAPPED = threading.Lock(), {}        # by namespace: lanes inside, and what was there
+kernel.swapped_cuda_module = swapped_cuda_module
 FakeCUDAModule.syncwarp, FakeCUDAModule.shfl_xor_sync = syncwarp, shfl_xor_sync
 sys.setswitchinterval(5e-5)     # a lane is a thread that waits for the others: ten times quicker
 
