@@ -2,7 +2,7 @@
 
 from rslib.backend import array_module
 from rslib.models.base import Model
-from rslib.models.parts.part import Lookup, alternate
+from rslib.models.parts.part import alternate, find, lookups_of
 from rslib.models.parts.sessions import Sessions
 from rslib.ratings import Pairs, Ratings
 
@@ -37,8 +37,8 @@ class Additive(Model):
         -------
         Pairs or When
         """
-        return next((part.when(self, pairs) for part in self.parts()
-                     if isinstance(part, Sessions)), pairs)
+        sessions = find(self.parts(), Sessions)
+        return sessions.when(self, pairs) if sessions else pairs
 
     def _values(self, pairs):
         """Yield the terms of the equation one after the other: name and array (n,)."""
@@ -122,4 +122,4 @@ class Additive(Model):
         return new
 
     def _of_users(self):
-        return [part for part in self.parts() if isinstance(part, Lookup) and part.of_users]
+        return [part for part in lookups_of(self) if part.of_users]

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from rslib.models.additive import Additive
 from rslib.models.descent import descend
-from rslib.models.parts.bias import ItemBias, UserBias
+from rslib.models.parts.bias import biases_per_rating
 from rslib.models.parts.factors import Factors, Implicit, Rated
 from rslib.models.parts.newcomers import fold_in_biases
 
@@ -84,14 +84,12 @@ class AsymmetricSVD(Additive):
 
     def parts(self):
         """b_u, b_i, and q_i times the sums of x_j and of y_j."""
-        return [UserBias(reg=self.reg_bias, per_rating=True),
-                ItemBias(reg=self.reg_bias, per_rating=True),
+        return [*biases_per_rating(self.reg_bias),
                 Factors(self.reg, (Implicit(), Rated(self.reg_item, self.reg_user)))]
 
     def _fit(self, train, seen, on_epoch):
         return descend(self, train, seen, on_epoch)
 
     def _fold_in(self, ratings):
-        """What they rated gives their features at once; the bias is then the minimum of J.
-        """
+        """What they rated gives their features at once; the bias is then the minimum of J."""
         return fold_in_biases(self, ratings)

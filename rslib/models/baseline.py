@@ -76,7 +76,7 @@ class Baseline(Additive):
             raise ValueError(f"solver must be 'ridge', 'sgd' or 'decoupled', not {self.solver!r}")
         self._start(train, seen)
         if self.solver == "sgd":
-            return self._run(*self._sgd(train, on_epoch))
+            return self._sgd(train, on_epoch)
         n_rounds = 1 if self.solver == "decoupled" else self.n_epochs
 
         def one_round(epoch):
@@ -100,7 +100,7 @@ class Baseline(Additive):
         self.user_bias_ = self._shrunken(train.users, residuals, train.n_users, self.reg_user)
 
     def _sgd(self, train, on_epoch):
-        """Return what runs one epoch of stochastic gradient descent, and gives the arrays back."""
+        """Run the epochs of stochastic gradient descent."""
         xp, rng = array_module(train.values), np.random.default_rng(self.seed)
         state = BaselineState(self.user_bias_, self.item_bias_)
         blocks = deal_blocks(train, self.seed)
@@ -117,7 +117,7 @@ class Baseline(Additive):
 
         def give_back():
             self.user_bias_, self.item_bias_ = state
-        return one_epoch, on_epoch, give_back
+        return self._run(one_epoch, on_epoch, give_back)
 
     def _fold_in(self, ratings):
         new = self._with_users(ratings.n_users)

@@ -8,7 +8,7 @@ from rslib.backend import array_module
 from rslib.kernels import deal_blocks, ridge_rows, rules, sgd_epoch
 from rslib.kernels.states import BiasedMFState, Steps
 from rslib.models.additive import Additive
-from rslib.models.parts.bias import ItemBias, UserBias
+from rslib.models.parts.bias import biases_per_rating
 from rslib.models.parts.factors import UserFactors
 
 
@@ -78,8 +78,7 @@ class BiasedMF(Additive):
 
     def parts(self):
         """b_u, b_i, and p_u times q_i."""
-        return [UserBias(reg=self.reg_bias, per_rating=True),
-                ItemBias(reg=self.reg_bias, per_rating=True), UserFactors(self.reg)]
+        return [*biases_per_rating(self.reg_bias), UserFactors(self.reg)]
 
     def _fit(self, train, seen, on_epoch):
         if self.solver not in ("sgd", "als"):
@@ -88,10 +87,10 @@ class BiasedMF(Additive):
         self._start(train, seen, rng)
         if self.solver == "als":
             return self._run(self._als(train), on_epoch)
-        return self._run(*self._sgd(train, rng, on_epoch))
+        return self._sgd(train, rng, on_epoch)
 
     def _sgd(self, train, rng, on_epoch):
-        """Return what runs one epoch of stochastic gradient descent, and gives the arrays back."""
+        """Run the epochs of stochastic gradient descent."""
         blocks = deal_blocks(train, self.seed)
         state = BiasedMFState(self.user_bias_, self.item_bias_, self.user_factors_,
                               self.item_factors_)
@@ -103,7 +102,7 @@ class BiasedMF(Additive):
 
         def give_back():
             self.user_bias_, self.item_bias_, self.user_factors_, self.item_factors_ = state
-        return one_epoch, on_epoch, give_back
+        return self._run(one_epoch, on_epoch, give_back)
 
     def _als(self, train):
         """Return what runs one epoch of alternating least squares."""

@@ -25,16 +25,11 @@ from rslib.kernels.states import (
 from rslib.models.parts.factors import Daily, Drifting, Factors
 from rslib.models.parts.fading import Fading
 from rslib.models.parts.neighbourhood import ExplicitWeights
-from rslib.models.parts.part import Lookup, alternate
+from rslib.models.parts.part import Lookup, alternate, find, lookups_of, sum_of_lookups
 from rslib.models.parts.sessions import Sessions
 from rslib.models.parts.time import CalendarBias
 
 START = 20              # rounds of the temporal baseline before the first step
-
-
-def find(parts, kind):
-    """Return the part of a kind, or None."""
-    return next((part for part in parts if isinstance(part, kind)), None)
 
 
 def known_of(model):
@@ -83,7 +78,7 @@ class Layout:
     """
 
     def __init__(self, model):
-        lookups = [part for part in model.parts() if isinstance(part, Lookup)]
+        lookups = lookups_of(model)
         self.of_users = [part for part in lookups if part.of_users]
         self.of_items = [part for part in lookups
                          if not part.of_users and not isinstance(part, CalendarBias)]
@@ -135,14 +130,11 @@ def visits_of(model, train):
     xp, n_users, parts = array_module(train.users), train.n_users, model.parts()
     at = model.at(train.pairs)
     order = xp.lexsort(xp.stack([train.items.astype(np.int64), at.sessions]))
-    biases = model.global_mean_
-    for part in parts:
-        if isinstance(part, Lookup):
-            biases = biases + part.value(model, at)
     n_sessions, users, items = len(model.session_keys_), train.users[order], train.items[order]
     counts = xp.bincount(users, minlength=n_users)
     share = (xp.maximum(counts, 1) ** -0.5).astype(np.float32)[users]
-    values, x = train.values[order], (train.values - biases)[order] * share
+    values = train.values[order]
+    x = (train.values - sum_of_lookups(model, at))[order] * share
     if calendar := find(parts, CalendarBias):
         values = values - calendar.value(model, at)[order]
     if fading := find(parts, Fading):

@@ -9,7 +9,7 @@ from rslib.kernels import deal_blocks, rules, sgd_epoch
 from rslib.kernels.states import NeighbourhoodState, NeighbourhoodSteps
 from rslib.models.additive import Additive
 from rslib.models.descent import known_of
-from rslib.models.parts.bias import ItemBias, UserBias
+from rslib.models.parts.bias import biases_per_rating
 from rslib.models.parts.neighbourhood import (
     ExplicitWeights,
     ImplicitWeights,
@@ -96,8 +96,7 @@ class GlobalWeights(Additive):
 
     def parts(self):
         """b_u, b_i, and the sums over w_ij and over c_ij."""
-        return [UserBias(reg=self.reg_bias, per_rating=True),
-                ItemBias(reg=self.reg_bias, per_rating=True),
+        return [*biases_per_rating(self.reg_bias),
                 ExplicitWeights(self.reg, self.reg_user, self.reg_item),
                 ImplicitWeights(self.reg)]
 

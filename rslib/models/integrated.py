@@ -4,7 +4,7 @@ from dataclasses import dataclass, replace
 
 from rslib.models.additive import Additive
 from rslib.models.descent import descend
-from rslib.models.parts.bias import ItemBias, UserBias
+from rslib.models.parts.bias import biases_per_rating
 from rslib.models.parts.factors import Factors, Implicit, Own
 from rslib.models.parts.neighbourhood import (
     ExplicitWeights,
@@ -79,8 +79,7 @@ class Integrated(Additive):
 
     def parts(self):
         """b_u, b_i, factors as in `SVDpp`, and the sums over w_ij and over c_ij."""
-        return [UserBias(reg=self.reg_bias, per_rating=True),
-                ItemBias(reg=self.reg_bias, per_rating=True),
+        return [*biases_per_rating(self.reg_bias),
                 Factors(self.reg, (Implicit(), Own())),
                 ExplicitWeights(self.reg_weights, self.reg_user, self.reg_item),
                 ImplicitWeights(self.reg_weights)]

@@ -186,8 +186,7 @@ class ItemWeights(Model):
                                     self.item_bias_)
 
     def _fold_in(self, ratings):
-        """Their bias is the baseline's, and the weights belong to the items.
-        """
+        """Their bias is the baseline's, and the weights belong to the items."""
         new = self._with_users(ratings.n_users)
         new._take(folded_baseline(baseline_of(self), self, self.item_bias_, ratings), ratings)
         return new

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from rslib.models.additive import Additive
 from rslib.models.descent import descend
-from rslib.models.parts.bias import ItemBias, UserBias
+from rslib.models.parts.bias import biases_per_rating
 from rslib.models.parts.factors import Factors, Implicit, Own
 from rslib.models.parts.newcomers import fold_in_factors
 
@@ -78,9 +78,7 @@ class SVDpp(Additive):
 
     def parts(self):
         """b_u, b_i, and q_i times p_u and the sum of y_j."""
-        return [UserBias(reg=self.reg_bias, per_rating=True),
-                ItemBias(reg=self.reg_bias, per_rating=True),
-                Factors(self.reg, (Implicit(), Own()))]
+        return [*biases_per_rating(self.reg_bias), Factors(self.reg, (Implicit(), Own()))]
 
     def _fit(self, train, seen, on_epoch):
         return descend(self, train, seen, on_epoch)

@@ -31,3 +31,8 @@ class ItemBias(Lookup):
 
     def scores(self, model, users):
         return model.item_bias_
+
+
+def biases_per_rating(reg):
+    """Return b_u and b_i, whose penalty is charged in each rating."""
+    return [UserBias(reg=reg, per_rating=True), ItemBias(reg=reg, per_rating=True)]

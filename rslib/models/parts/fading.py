@@ -7,7 +7,7 @@ import numpy as np
 from rslib.backend import array_module, rows_of, starts_of
 from rslib.kernels import feature_sums, weighted_sums
 from rslib.kernels.features import Features
-from rslib.models.parts.factors import moments_of, products
+from rslib.models.parts.factors import moments_of, occurs, products
 from rslib.models.parts.neighbourhood import require_room, squared_weights
 from rslib.models.parts.part import Part
 
@@ -138,9 +138,8 @@ class FadingFactors(Fading):
 
     def start(self, model, train, seen, rng):
         xp, n_items = array_module(train.values), train.n_items
-        rated = xp.bincount(train.items, minlength=n_items)[:, None] > 0
         draws = rng.normal(0, model.init_std, (3, n_items, model.n_factors)).astype(np.float32)
-        draws = xp.asarray(draws) * rated
+        draws = xp.asarray(draws) * occurs(train.items, n_items)
         model.item_factors_, model.rated_factors_ = draws[0], draws[1:]
         super().start(model, train, seen, rng)
 

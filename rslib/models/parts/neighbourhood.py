@@ -5,9 +5,9 @@ from typing import NamedTuple
 
 from rslib.backend import array_module, asnumpy
 from rslib.kernels import weighted_sums
-from rslib.models.baseline import Baseline, folded_baseline
+from rslib.models.baseline import baseline_of, folded_baseline
 from rslib.models.parts.features import implicit_features
-from rslib.models.parts.part import Part
+from rslib.models.parts.part import Part, find
 
 BUDGET = 4_000_000_000      # bytes that both matrices of weights may take
 
@@ -80,14 +80,10 @@ class ExplicitWeights(Part):
     learned = ("weights_", "baseline_item_bias_", *derived)
     lends = ("weights_",)
 
-    def baseline(self):
-        """The fixed baseline, not fitted."""
-        return Baseline("ridge", reg_user=self.reg_user, reg_item=self.reg_item)
-
     def start(self, model, train, seen, rng):
         xp = array_module(train.values)
         require_room(type(model).__name__, train.n_items, "ItemWeights")
-        baseline = self.baseline().fit(train)
+        baseline = baseline_of(self).fit(train)
         model.baseline_item_bias_ = baseline.item_bias_
         model.item_bias_, model.user_bias_ = baseline.item_bias_.copy(), baseline.user_bias_.copy()
         model.weights_ = xp.zeros((train.n_items, train.n_items), xp.float32)
@@ -149,9 +145,8 @@ class ImplicitWeights(Part):
 
 def remember_newcomers(model, new, ratings):
     """Keep what users who are new to a fitted model rated, for both kinds of weights."""
-    explicit, implicit = (next(part for part in model.parts() if isinstance(part, kind))
-                          for kind in (ExplicitWeights, ImplicitWeights))
-    baseline = folded_baseline(explicit.baseline(), model, model.baseline_item_bias_, ratings)
+    explicit, implicit = (find(model.parts(), kind) for kind in (ExplicitWeights, ImplicitWeights))
+    baseline = folded_baseline(baseline_of(explicit), model, model.baseline_item_bias_, ratings)
     explicit.remember(new, ratings, baseline)
     implicit.remember(new, ratings)
 

@@ -4,6 +4,7 @@ from rslib.backend import array_module, rows_of
 from rslib.kernels import feature_sums, predict_pairs, ridge_rows
 from rslib.models.parts.factors import Factors
 from rslib.models.parts.features import implicit_features
+from rslib.models.parts.part import find
 
 
 def _regress(model, ratings, sums, regressors):
@@ -20,7 +21,7 @@ def _regress(model, ratings, sums, regressors):
 
 def fold_in_biases(model, ratings):
     """Return a model for new users whose vectors follow from their ratings, but for the bias."""
-    factors = next(part for part in model.parts() if isinstance(part, Factors))
+    factors = find(model.parts(), Factors)
     sums = feature_sums(factors.features_of(model, ratings, None), factors.table(model))
     bias = _regress(model, ratings, sums, array_module(sums).ones_like(model.item_bias_)[:, None])
     return model._with_users(ratings.n_users, user_bias_=bias[:, 0], user_sums_=sums)

@@ -150,6 +150,25 @@ class Lookup(Part):
         return residuals - ones * flat[places]
 
 
+def find(parts, kind):
+    """Return the first part of a kind, or None."""
+    return next((part for part in parts if isinstance(part, kind)), None)
+
+
+def lookups_of(model):
+    """Return the parts of a model that are lookups."""
+    return [part for part in model.parts() if isinstance(part, Lookup)]
+
+
+def sum_of_lookups(model, at):
+    """Return the mean plus what the lookups of a model add to each row, in stars."""
+    total = model.global_mean_
+    for part in lookups_of(model):
+        if part.name:
+            total = total + part.value(model, at)
+    return total
+
+
 def alternate(model, ratings, n_rounds, *, parts=None, on_epoch=None):
     """Set the lookups of a model one after the other to their minimum: items first, then users.
 
@@ -168,14 +187,9 @@ def alternate(model, ratings, n_rounds, *, parts=None, on_epoch=None):
     What is no lookup is taken to add nothing: subtract it from the ratings first.
     """
     at = model.at(ratings.pairs)
-    lookups = [part for part in model.parts() if isinstance(part, Lookup)]
-    total = model.global_mean_
-    for part in lookups:
-        if part.name:
-            total = total + part.value(model, at)
-    residuals = ratings.values - total
-    moved = [(part, part.cells(model, at)) for part in
-             sorted(lookups if parts is None else parts, key=lambda part: part.of_users)]
+    residuals = ratings.values - sum_of_lookups(model, at)
+    moved = [(part, part.cells(model, at)) for part in sorted(
+        lookups_of(model) if parts is None else parts, key=lambda part: part.of_users)]
     for epoch in range(1, n_rounds + 1):
         for part, cells in moved:
             residuals = part.minimise(model, at, cells, residuals)
