@@ -9,7 +9,6 @@ planted world. A last argument names what to take: "rungs", "variants", or part 
 """
 
 import json
-import os
 import sys
 from dataclasses import fields, replace
 from pathlib import Path
@@ -17,6 +16,7 @@ from pathlib import Path
 import numpy as np
 
 from rslib import HOME, metrics, models, sources, splits
+from rslib.files import new_file
 from rslib.runs import protocol
 
 RECORDS = HOME / "reports" / "recorded" / "ml-latest-small"
@@ -77,8 +77,8 @@ def of_variants(wanted):
 def main(action, path, wanted=""):
     arrays = dict(each for part in (of_variants, of_rungs) for each in part(wanted))
     if action == "write":
-        np.savez_compressed(f"{path}.partial.npz", **arrays)
-        os.replace(f"{path}.partial.npz", path)
+        with new_file(path) as file:
+            np.savez_compressed(file, **arrays)
         return 0
     with np.load(path) as file:
         kept = {key: file[key] for key in file.files if wanted in key}

@@ -5,7 +5,6 @@ import os
 import signal
 import subprocess
 import sys
-from pathlib import Path
 
 import nbformat
 import pytest
@@ -16,7 +15,6 @@ import rslib.runs.ladder as ladder_module
 from rslib import runs
 from rslib.__main__ import main
 from rslib.runs.execute import refresh
-from rslib.runs.files import new_folder, remove_stale
 from rslib.runs.parameters import check, defaults, parse, parse_grid
 
 PARAMETERS = '''DATASET = "toy"   # name
@@ -156,19 +154,6 @@ def test_refreshed_outputs_carry_nothing_of_the_run(tmp_path):
     assert notebook.cells[1].metadata == {} and "papermill" not in notebook.metadata
 
 
-def test_what_a_killed_process_left_is_removed(tmp_path):
-    dead = subprocess.Popen([sys.executable, "-c", ""])
-    dead.wait()
-    left, ours = (tmp_path / f".rslib-x.{pid}.tmp" for pid in (dead.pid, os.getpid()))
-    left.mkdir()
-    ours.mkdir()
-    remove_stale(tmp_path)
-    assert not left.exists() and ours.exists()
-    with pytest.raises(KeyError), new_folder(tmp_path / "target"):
-        raise KeyError
-    assert not (tmp_path / "target").exists()
-
-
 # sweeps
 
 
@@ -298,14 +283,3 @@ def test_the_plot_of_a_sweep_leaves_out_what_did_not_move():
     moved = [{"rung": "mf-sgd", "probe": 0.9}, {"rung": "mf-sgd", "probe": 0.8}]
     assert _moved(still + moved) == ["mf-sgd"]
     assert _moved(still) == ["mf-als"]
-
-
-@pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="no /proc to tell zombies by")
-def test_what_a_zombie_left_is_removed(tmp_path):
-    dead = subprocess.Popen(["true"])
-    left = tmp_path / f".rslib-run.{dead.pid}.tmp"
-    left.mkdir()
-    os.waitid(os.P_PID, dead.pid, os.WEXITED | os.WNOWAIT)      # it has ended, and stays a zombie
-    remove_stale(tmp_path)
-    dead.wait()
-    assert not left.exists()

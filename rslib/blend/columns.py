@@ -12,7 +12,7 @@ import numpy as np
 
 import rslib
 from rslib.backend import asnumpy
-from rslib.runs.files import new_folder
+from rslib.files import new_folder
 
 __all__ = ["Column", "keep", "kept", "key_of", "split_digest"]
 

@@ -11,6 +11,7 @@ from pyarrow import csv
 from rslib.backend import asnumpy
 from rslib.contest.formats import Sections, read_sections, sections_text, submission_text
 from rslib.contest.rules import ContestError
+from rslib.files import write_text
 from rslib.ratings import Info, Pairs, Ratings
 
 __all__ = ["Handout", "by_movie", "read_handout", "write_handout", "write_submission"]
@@ -192,7 +193,5 @@ def write_submission(path, handout, predictions):
     Path
     """
     path = Path(path)
-    text = submission_text(handout.sections, asnumpy(predictions))
-    temporary = path.with_name(f".{path.name}.partial")
-    temporary.write_text(text, "utf-8")
-    return temporary.replace(path)
+    write_text(path, submission_text(handout.sections, asnumpy(predictions)))
+    return path

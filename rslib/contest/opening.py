@@ -1,9 +1,7 @@
 """Open a contest: deal a split into what is hidden and what is handed out."""
 
 import os
-import shutil
-import tempfile
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from dataclasses import asdict
 from pathlib import Path
 
@@ -14,6 +12,7 @@ from rslib.contest.handout import by_movie, write_handout
 from rslib.contest.ledger import Ledger, stamp
 from rslib.contest.master import PrizeMaster
 from rslib.contest.rules import ContestError, Rules, line, published
+from rslib.files import new_folder
 from rslib.metrics import clip, rmse
 from rslib.ratings import Ratings
 
@@ -29,20 +28,6 @@ def _together(quiz, test):
         [asnumpy(part.values) for part in (quiz, test)]))
     order = by_movie(both)
     return both[order], np.repeat([False, True], [len(quiz), len(test)])[order]
-
-
-@contextmanager
-def _appears(folder, mode):
-    """Yield an empty folder that becomes ``folder`` when the block ends without an error."""
-    folder.absolute().parent.mkdir(parents=True, exist_ok=True)
-    made = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.absolute().parent))
-    try:
-        yield made
-        made.chmod(mode)
-        made.rename(folder)
-    except BaseException:
-        shutil.rmtree(made, ignore_errors=True)
-        raise
 
 
 def open_contest(folder, handout, split, baseline, *, rules=None):
@@ -88,12 +73,13 @@ def open_contest(folder, handout, split, baseline, *, rules=None):
              "line": line(scores["quiz"], rules.improvement)}
     rules_text = asdict(rules) | {"ends": rules.ends and stamp(rules.ends)}
     with ExitStack() as both_or_none:
-        hidden = both_or_none.enter_context(_appears(folder, 0o700))
-        public = both_or_none.enter_context(_appears(handout, 0o755))
+        hidden, public = (both_or_none.enter_context(new_folder(path, mode=0o700, replace=False))
+                          for path in (folder, handout))
         sections = write_handout(public, final, split.probe.to("cpu"), both, shown | rules_text)
         with open(os.open(hidden / "labels.npz", os.O_CREAT | os.O_WRONLY, 0o600), "wb") as file:
             np.savez(file, values=both.values, is_test=is_test, movies=np.array(sections.movies),
                      counts=np.array(sections.counts))
         Ledger.create(hidden / "board.sqlite", shown | {
             "baseline_test": published(scores["test"]), "rules": rules_text})
+        public.chmod(0o755)
     return PrizeMaster(folder)

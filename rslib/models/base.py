@@ -1,14 +1,12 @@
 """What every model shares: checks at the door, saving and loading, scores from predictions."""
 
 import json
-import os
-import tempfile
 from dataclasses import asdict, replace
-from pathlib import Path
 
 import numpy as np
 
 from rslib.backend import array_module, asnumpy
+from rslib.files import new_file
 from rslib.ratings import Pairs, Ratings
 
 
@@ -135,18 +133,11 @@ class Model:
 
     def save(self, path):
         """Write the hyper-parameters and learned arrays to ``path`` (.npz), by one rename."""
-        path = Path(path)
         header = {"model": type(self).__name__, "parameters": asdict(self),
                   "n_users": self.n_users_, "n_items": self.n_items_}
         arrays = {name: asnumpy(self.learned(name)) for name in self._learned}
-        descriptor, temporary = tempfile.mkstemp(dir=path.parent, suffix=".partial")
-        try:
-            with open(descriptor, "wb") as file:
-                np.savez(file, header=np.array(json.dumps(header)), **arrays)
-            os.replace(temporary, path)
-        except BaseException:
-            os.unlink(temporary)
-            raise
+        with new_file(path) as file:
+            np.savez(file, header=np.array(json.dumps(header)), **arrays)
 
     @classmethod
     def load(cls, path):

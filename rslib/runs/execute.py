@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from rslib import HOME
-from rslib.runs.files import new_folder, scratch_folder, socket_folder, write_text
+from rslib.files import new_folder, scratch_folder, socket_folder, write_text
 from rslib.runs.parameters import check
 from rslib.runs.records import runs_root
 

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from rslib import HOME
+from rslib.files import write_text
 from rslib.runs.execute import NotebookFailed, run_notebook
-from rslib.runs.files import write_text
 from rslib.runs.page import write_page
 from rslib.runs.parameters import check
 from rslib.runs.pool import run_many

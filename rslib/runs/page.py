@@ -6,9 +6,9 @@ import json
 import re
 from dataclasses import asdict
 
+from rslib.files import new_file, write_text
 from rslib.plots import Table
 from rslib.plots import ladder as draw_ladder
-from rslib.runs.files import write_text
 from rslib.runs.rungs import REFERENCES, RUNGS, STAND_IN
 from rslib.runs.table import columns, lecture_columns, lecture_rows, marks
 
@@ -62,7 +62,8 @@ def _picture(ladder, path):
 
     figure = Figure(figsize=(8.5, 1.6 + 0.3 * len(ladder.rows)), layout="constrained")
     draw_ladder(figure.subplots(), ladder.rows, REFERENCES, marks(ladder.rows))
-    figure.savefig(path, dpi=150)
+    with new_file(path) as file:
+        figure.savefig(file, format="png", dpi=150)
     return base64.b64encode(path.read_bytes()).decode()
 
 

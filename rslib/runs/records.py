@@ -13,9 +13,9 @@ import numpy as np
 
 import rslib
 from rslib.backend import asnumpy
+from rslib.files import new_file, new_folder
 from rslib.metrics import clip, rmse
 from rslib.plots import Table
-from rslib.runs.files import new_folder
 from rslib.runs.protocol import (
     HeldOut,
     held_out_of,
@@ -265,4 +265,5 @@ def keep(dataset, picture=None):
         with new_folder(RECORDED / dataset / each.rung) as copy:
             shutil.copytree(each.folder, copy, dirs_exist_ok=True)
     if picture is not None:
-        shutil.copyfile(picture, RECORDED / dataset / "ladder.png")
+        with new_file(RECORDED / dataset / "ladder.png") as copy:
+            copy.write(Path(picture).read_bytes())

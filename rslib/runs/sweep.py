@@ -11,10 +11,10 @@ from io import StringIO
 from pathlib import Path
 
 import rslib
+from rslib.files import new_file, remove_stale, scratch_folder, write_text
 from rslib.plots import Table
 from rslib.plots import sweep as draw_sweep
 from rslib.runs.execute import NotebookFailed, run_notebook
-from rslib.runs.files import remove_stale, scratch_folder, write_text
 from rslib.runs.parameters import check, code_cells
 from rslib.runs.pool import run_many
 from rslib.runs.records import load_record
@@ -158,7 +158,8 @@ def _draw(path, rows, names):
     figure = Figure(figsize=(6, 3.6 * len(panels)), layout="constrained")
     for ax, panel in zip(figure.subplots(len(panels), squeeze=False).flat, panels, strict=True):
         draw_sweep(ax, panel, names)
-    figure.savefig(path, dpi=150)
+    with new_file(path) as file:
+        figure.savefig(file, format="png", dpi=150)
 
 
 def _conclude(sweep):

@@ -17,7 +17,7 @@ import numba
 import numpy as np
 
 import rslib
-from rslib.runs.files import write_text
+from rslib.files import write_text
 
 __all__ = ["Log", "copy_task", "exponent", "interleaved", "machine", "matrix_task", "peak_memory",
            "ratios", "spread"]
