@@ -29,6 +29,7 @@ BELOW = {       # what each part may import, beside itself and the ground floor
 }
 GROUND = {"files", "backend"}
 FILES = sorted(PACKAGE.rglob("*.py"))
+BENCHMARKS = sorted((rslib.HOME / "benchmarks").rglob("*.py"))
 
 
 def part(path):
@@ -44,7 +45,11 @@ def imports(path):
                         if node.module == "rslib" else [node.module])
 
 
-@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(PACKAGE)))
+def shown(path):
+    return str(path.relative_to(PACKAGE.parent))
+
+
+@pytest.mark.parametrize("path", FILES, ids=shown)
 def test_imports_go_one_way(path):
     if part(path) == "__init__":
         return
@@ -53,7 +58,12 @@ def test_imports_go_one_way(path):
     assert used - {"HOME", "__version__"} <= BELOW[part(path)] | ground | {part(path)}
 
 
-@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(PACKAGE)))
+@pytest.mark.parametrize("path", FILES, ids=shown)
+def test_the_package_knows_nothing_that_stands_beside_it(path):
+    assert not {name.split(".")[0] for name in imports(path)} & {"benchmarks", "tests"}
+
+
+@pytest.mark.parametrize("path", FILES, ids=shown)
 def test_only_the_backend_knows_cupy(path):
     if part(path) != "backend":
         assert not any(name.startswith("cupy") for name in imports(path))
@@ -64,7 +74,7 @@ def test_importing_the_models_needs_no_cupy():
     subprocess.run([sys.executable, "-c", code], check=True)
 
 
-@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(PACKAGE)))
+@pytest.mark.parametrize("path", FILES + BENCHMARKS, ids=shown)
 def test_a_file_is_one_idea(path):
     assert len(path.read_text().splitlines()) <= 270
 
@@ -75,7 +85,7 @@ def functions(path):
             yield node
 
 
-@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(PACKAGE)))
+@pytest.mark.parametrize("path", FILES + BENCHMARKS, ids=shown)
 def test_functions_are_short_and_take_few_arguments(path):
     for node in functions(path):
         arguments = node.args.posonlyargs + node.args.args + node.args.kwonlyargs

@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from benchmarks.peers import _surprise_trainset
 from rslib import kernels
 from rslib.kernels.features import Features
 from rslib.kernels.states import FeatureState, Steps
@@ -12,7 +13,6 @@ from rslib.metrics import rmse
 from rslib.models import NSVD, AsymmetricSVD, SVDpp
 from rslib.models.parts.features import implicit_features, joined
 from rslib.ratings import Pairs, Ratings
-from rslib.runs.peers import _surprise_trainset
 
 EACH = [NSVD(3, reg=0.03), AsymmetricSVD(3, reg=0.03), SVDpp(3, reg=0.03)]
 each = pytest.mark.parametrize("model", EACH, ids=lambda model: type(model).__name__)

@@ -20,7 +20,7 @@ __all__ = ["PEERS", "Contender", "available"]
 
 
 class Contender(NamedTuple):
-    """A task for `rslib.runs.timing.interleaved`, how it was set, and what it has learned."""
+    """A task for `benchmarks.timing.interleaved`, how it was set, and what it has learned."""
 
     run: Callable
     settings: str

@@ -4,7 +4,7 @@ from itertools import product
 
 import numpy as np
 
-from rslib.runs.timing import ratios, spread
+from benchmarks.timing import ratios, spread
 
 __all__ = ["bars", "share"]
 
@@ -97,7 +97,7 @@ def bars(results):
     Parameters
     ----------
     results : dict
-        As `rslib.runs.speed.measure` returns it under ``results``.
+        As `benchmarks.speed.measure` returns it under ``results``.
 
     Returns
     -------

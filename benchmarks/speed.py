@@ -7,9 +7,9 @@ import numba
 import numpy as np
 import scipy.sparse
 
+from benchmarks import bare_kernels, peers, timing
 from rslib import splits
 from rslib.metrics import rmse
-from rslib.runs import bare_kernels, peers, timing
 from rslib.sources import load
 
 __all__ = ["Plan", "measure"]

@@ -9,9 +9,9 @@ import scipy.sparse
 from worlds import planted_world
 
 import rslib
-from rslib.runs import bare_kernels, peers, timing
-from rslib.runs.speed import Plan, measure
-from rslib.runs.speed_table import bars, share
+from benchmarks import bare_kernels, peers, timing
+from benchmarks.speed import Plan, measure
+from benchmarks.speed_table import bars, share
 
 TINY = Plan(data="synthetic-3k", large="synthetic-4k", sessions="synthetic-2k", sizes=(3, 4),
             factors=(4, 8), repetitions=2, n_sweeps=3, n_kept=2, n_pairs=50, gram_length=40)

@@ -1,8 +1,9 @@
-"""Our kernels at the work of `rslib.runs.peers`, with nothing around them."""
+"""Our kernels at the work of `benchmarks.peers`, with nothing around them."""
 
 import numba
 import numpy as np
 
+from benchmarks.peers import Contender
 from rslib.kernels import (
     deal_blocks,
     feature_sgd_epoch,
@@ -18,7 +19,6 @@ from rslib.kernels.states import BiasedMFState, FeatureState, Steps
 from rslib.models import Baseline, BiasedMF, TimeSVDpp
 from rslib.models.descent import session_descent
 from rslib.models.parts.features import implicit_features, joined, own_features
-from rslib.runs.peers import Contender
 
 __all__ = ["GibbsSampler", "als", "fit", "gram_task", "implicit", "implicit_objective",
            "neighbours", "sgd", "sgd_objective", "start", "svdpp", "time_svdpp"]
