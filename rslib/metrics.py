@@ -6,13 +6,18 @@ import numpy as np
 
 from rslib.backend import array_module, asnumpy
 
-__all__ = ["Interval", "clip", "mae", "paired_bootstrap", "rmse", "standard_error"]
+__all__ = ["Interval", "clip", "clipped_rmse", "mae", "paired_bootstrap", "rmse", "standard_error"]
 
 
 def clip(predictions, scale):
     """Return predictions clipped to the lowest and highest rating of ``scale``, in stars."""
     low, high = scale
     return array_module(predictions).clip(predictions, low, high)
+
+
+def clipped_rmse(predictions, values, scale):
+    """Return the RMSE as the contest scores it, in stars: of `clip`ped predictions, pooled."""
+    return rmse(clip(predictions, scale), values)
 
 
 def _errors(predictions, values):

@@ -1,10 +1,11 @@
 """Who is held out: the Netflix rule, at random, or by time."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import cached_property
 
 import numpy as np
 
-from rslib.backend import asnumpy
+from rslib.backend import array_module, asnumpy
 from rslib.ratings import Ratings
 
 __all__ = ["Split", "by_time", "carve", "netflix", "random"]
@@ -22,7 +23,18 @@ class Split:
     ----------
     train, probe, quiz, test : Ratings
     rows : dict of str to int64 array
-        Positions of each part in the ratings that were split.
+        Positions of each part in the ratings that were split; "held_out" are those of quiz, then
+        test.
+
+    Attributes
+    ----------
+    held_out : Ratings
+        Quiz, then test: the one place where the two are joined, in the order of every prediction
+        for both.
+    asked : Pairs
+        The pairs of ``held_out``, which is what competitors know of it.
+    is_test : bool array (n_quiz + n_test,)
+        Which rows of ``held_out`` are test.
     """
 
     train: Ratings
@@ -32,14 +44,31 @@ class Split:
     final: Ratings = field(repr=False)
     rows: dict = field(repr=False)
 
+    @cached_property
+    def held_out(self):
+        xp = array_module(self.quiz.values, self.test.values)
+        columns = {name: None if getattr(self.quiz, name) is None
+                   else xp.concatenate([getattr(self.quiz, name), getattr(self.test, name)])
+                   for name in ("users", "items", "days", "values", "ranks")}
+        return replace(self.quiz, **columns)
+
+    @property
+    def asked(self):
+        return self.held_out.pairs
+
+    @property
+    def is_test(self):
+        return np.repeat([False, True], [len(self.quiz), len(self.test)])
+
 
 def _split(ratings, rows):
     for name, picked in rows.items():
         if not len(picked):
             raise ValueError(f"{name} would be empty: {ratings!r} is too small for this split")
     final = np.sort(np.concatenate([rows["train"], rows["probe"]]))
+    held_out = np.concatenate([rows["quiz"], rows["test"]])
     return Split(**{name: ratings[picked] for name, picked in rows.items()},
-                 final=ratings[final], rows={**rows, "final": final})
+                 final=ratings[final], rows={**rows, "final": final, "held_out": held_out})
 
 
 def last_ratings(ratings, n_last=9):

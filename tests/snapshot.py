@@ -42,9 +42,9 @@ def of_rungs(wanted):
         if wanted in f"rungs/{rung}":
             final = protocol.predict_held_out(model, split, seen=seen)
             yield f"rungs/{rung}", final.predictions
-            values = np.concatenate([split.quiz.values, split.test.values])
-            clipped = metrics.clip(final.predictions, split.final.scale)
-            print(f"{rung}: {metrics.rmse(clipped, values):.5f}", flush=True)
+            error = metrics.clipped_rmse(final.predictions, split.held_out.values,
+                                         split.final.scale)
+            print(f"{rung}: {error:.5f}", flush=True)
 
 
 def of_variants(wanted):

@@ -52,7 +52,7 @@ def test_rows_are_quiz_then_test(split, members):
 def test_members_are_told_what_is_held_out_only_when_asked(split):
     model = {"svdpp": SVDpp(2, n_epochs=3)}
     told, untold = Members.fit(model, split, seen=True), Members.fit(model, split)
-    pairs = blend.side.pairs_of(split.quiz, split.test)
+    pairs = split.asked
     final = replace(model["svdpp"]).fit(split.final, seen=pairs)
     held_out = np.concatenate([final.predict(part.pairs) for part in (split.quiz, split.test)])
     assert np.array_equal(told.held_out[:, 0], held_out)

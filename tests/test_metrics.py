@@ -34,6 +34,12 @@ def test_clip_keeps_predictions_on_the_scale():
     assert metrics.clip(np.array([0.2, 3.3, 9.0]), (1, 5)).tolist() == [1.0, 3.3, 5.0]
 
 
+def test_the_contest_clips_before_it_scores():
+    predictions, values = np.array([0.0, 7.0, 4.0]), np.array([1.0, 5.0, 2.0])
+    assert metrics.clipped_rmse(predictions, values, (1, 5)) == np.sqrt(4 / 3)
+    assert metrics.rmse(predictions, values) == np.sqrt((1 + 4 + 4) / 3)
+
+
 def two_models(gain, n_users=200, per_user=6, seed=0):
     rng = np.random.default_rng(seed)
     users = np.repeat(np.arange(n_users), per_user)

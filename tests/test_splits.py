@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -48,6 +50,25 @@ def test_parts_are_a_partition_and_final_is_train_and_probe(split):
     assert sorted(rows) == list(range(len(r)))
     assert sorted(parts.rows["final"]) == sorted([*parts.rows["train"], *parts.rows["probe"]])
     assert (r.items[parts.rows["quiz"]] == parts.quiz.items).all()
+
+
+@pytest.mark.parametrize("split", [splits.netflix, splits.random, splits.by_time])
+def test_held_out_is_quiz_then_test(split):
+    parts = split(history([40] * 30))
+    for name in ("users", "items", "days", "values"):
+        both = np.concatenate([getattr(parts.quiz, name), getattr(parts.test, name)])
+        assert np.array_equal(getattr(parts.held_out, name), both)
+    assert parts.held_out.ranks is None and parts.held_out.info is parts.quiz.info
+    assert not hasattr(parts.asked, "values")
+    assert np.array_equal(parts.asked.items, parts.held_out.items)
+    assert parts.is_test.tolist() == [False] * len(parts.quiz) + [True] * len(parts.test)
+    assert np.array_equal(parts.rows["held_out"][parts.is_test], parts.rows["test"])
+
+
+def test_held_out_follows_parts_that_are_replaced():
+    parts = splits.netflix(history([40] * 30))
+    swapped = replace(parts, quiz=parts.test, test=parts.quiz)
+    assert np.array_equal(swapped.held_out.items[~swapped.is_test], parts.test.items)
 
 
 def test_same_seed_same_deal_other_seed_another():

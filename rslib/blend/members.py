@@ -6,7 +6,7 @@ import numpy as np
 
 from rslib.backend import asnumpy
 from rslib.blend.columns import Column, keep, kept, key_of, split_digest
-from rslib.metrics import clip, rmse
+from rslib.metrics import clipped_rmse
 from rslib.runs.protocol import predict_held_out, predict_probe
 
 __all__ = ["Members"]
@@ -104,13 +104,11 @@ class Members:
     @classmethod
     def _empty(cls, split):
         """No members yet, and all that is known of the rows."""
-        probe, parts = split.probe, (split.quiz, split.test)
-        held_out = {name: np.concatenate([asnumpy(getattr(part, name)) for part in parts])
-                    for name in ("users", "values")}
-        return cls((), np.zeros((len(probe), 0)), np.zeros((len(held_out["users"]), 0)), (), (),
-                   asnumpy(probe.values).astype(np.float64), held_out["values"].astype(np.float64),
-                   asnumpy(probe.users), held_out["users"],
-                   np.repeat([False, True], [len(part) for part in parts]), split.final.scale)
+        probe, held_out = split.probe, split.held_out
+        return cls((), np.zeros((len(probe), 0)), np.zeros((len(held_out), 0)), (), (),
+                   asnumpy(probe.values).astype(np.float64),
+                   asnumpy(held_out.values).astype(np.float64),
+                   asnumpy(probe.users), asnumpy(held_out.users), split.is_test, split.final.scale)
 
     def _with(self, name, column):
         if name in self.names:
@@ -145,13 +143,13 @@ class Members:
     @property
     def probe_scores(self):
         """RMSE of every member on probe, clipped, in stars: dict of str to float."""
-        return {name: rmse(clip(column, self.scale), self.probe_values)
+        return {name: clipped_rmse(column, self.probe_values, self.scale)
                 for name, column in zip(self.names, self.probe.T, strict=True)}
 
 
 def _column(name, model, split, data, seen, folder):
     """Read the column of a model, or fit it."""
-    sizes = len(split.probe), len(split.quiz) + len(split.test)
+    sizes = len(split.probe), len(split.held_out)
     key = None if folder is None else key_of(model, data, seen)
     column = None if folder is None else kept(folder, key, *sizes)
     if column is None:

@@ -8,7 +8,6 @@ from rslib.backend import asnumpy
 from rslib.models.base import require_ratings
 from rslib.models.parts.sessions import keys_of
 from rslib.ratings import Pairs, Ratings
-from rslib.runs.protocol import pairs_of
 
 __all__ = ["Side", "side_features", "side_of_split"]
 
@@ -79,9 +78,8 @@ def side_of_split(split):
     -------
     Side, Side
     """
-    asked = pairs_of(split.quiz, split.test)
-    return (side_features(split.train, split.probe.pairs, seen=asked),
-            side_features(split.final, asked))
+    return (side_features(split.train, split.probe.pairs, seen=split.asked),
+            side_features(split.final, split.asked))
 
 
 def _support(who, ids, n, values, at):

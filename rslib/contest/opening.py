@@ -13,21 +13,9 @@ from rslib.contest.ledger import Ledger, stamp
 from rslib.contest.master import PrizeMaster
 from rslib.contest.rules import ContestError, Rules, line, published
 from rslib.files import new_folder
-from rslib.metrics import clip, rmse
-from rslib.ratings import Ratings
+from rslib.metrics import clipped_rmse
 
 __all__ = ["open_contest"]
-
-
-def _together(quiz, test):
-    """Quiz and test as one set in the order of the files, and which rows are test."""
-    columns = [None if getattr(quiz, name) is None else
-               np.concatenate([asnumpy(getattr(part, name)) for part in (quiz, test)])
-               for name in ("users", "items", "days")]
-    both = Ratings(*columns, quiz.n_users, quiz.n_items, info=quiz.info, values=np.concatenate(
-        [asnumpy(part.values) for part in (quiz, test)]))
-    order = by_movie(both)
-    return both[order], np.repeat([False, True], [len(quiz), len(test)])[order]
 
 
 def open_contest(folder, handout, split, baseline, *, rules=None):
@@ -64,9 +52,11 @@ def open_contest(folder, handout, split, baseline, *, rules=None):
         raise ContestError(f"{handout}: inside the folder of the prize master, where competitors "
                            "cannot read; name another folder")
     final = split.final.to("cpu")
-    both, is_test = _together(split.quiz, split.test)
-    guess = clip(asnumpy(baseline(both.pairs)), final.scale)
-    scores = {part: rmse(guess[rows], both.values[rows])
+    both = split.held_out.to("cpu")
+    order = by_movie(both)
+    both, is_test = both[order], split.is_test[order]
+    guess = asnumpy(baseline(both.pairs))
+    scores = {part: clipped_rmse(guess[rows], both.values[rows], final.scale)
               for part, rows in (("quiz", ~is_test), ("test", is_test))}
     shown = {"name": final.info.name if final.info else "contest", "scale": list(final.scale),
              "baseline_quiz": published(scores["quiz"]),

@@ -6,11 +6,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-from rslib.backend import array_module, asnumpy, synchronize
+from rslib.backend import asnumpy, synchronize
 from rslib.metrics import clip
-from rslib.ratings import Pairs
 
-__all__ = ["Final", "HeldOut", "held_out_of", "pairs_of", "predict_held_out", "predict_probe",
+__all__ = ["Final", "HeldOut", "held_out_of", "predict_held_out", "predict_probe",
            "require_numbers"]
 
 
@@ -31,15 +30,6 @@ class Final(NamedTuple):
     fit_seconds: float
 
 
-def pairs_of(*parts):
-    """Return the pairs of several parts of one split, one after another."""
-    first, xp = parts[0], array_module(parts[0].users)
-    columns = [None if getattr(first, name) is None
-               else xp.concatenate([getattr(part, name) for part in parts])
-               for name in ("users", "items", "days")]
-    return Pairs(*columns, n_users=first.n_users, n_items=first.n_items)
-
-
 def predict_probe(model, split, *, seen=False):
     """Fit a copy of a model on train, and return what it predicts for probe.
 
@@ -50,7 +40,7 @@ def predict_probe(model, split, *, seen=False):
     array (n_probe,)
         Stars, not clipped, on the host.
     """
-    fitted = replace(model).fit(split.train, seen=pairs_of(split.probe) if seen else None)
+    fitted = replace(model).fit(split.train, seen=split.probe.pairs if seen else None)
     return asnumpy(fitted.predict(split.probe.pairs))
 
 
@@ -64,25 +54,21 @@ def predict_held_out(model, split, *, seen=False):
     -------
     Final
     """
-    parts = [part for part in (split.quiz, split.test) if len(part)]
-    qualifying = pairs_of(*parts) if seen else None
+    asked = split.asked if seen else None
     synchronize(split.final.values)
     start = time.perf_counter()
-    fitted = replace(model).fit(split.final, seen=qualifying)
+    fitted = replace(model).fit(split.final, seen=asked)
     synchronize(split.final.values)
     seconds = time.perf_counter() - start
+    parts = [part for part in (split.quiz, split.test) if len(part)]
     predictions = np.concatenate([asnumpy(fitted.predict(part.pairs)) for part in parts])
     return Final(predictions, int(fitted.n_parameters), seconds)
 
 
 def held_out_of(split, predictions):
     """Put predictions of quiz and test, in that order, beside what they are compared with."""
-    parts = (split.quiz, split.test)
-    return HeldOut(
-        np.concatenate([asnumpy(part.users) for part in parts]).astype(np.uint32),
-        np.concatenate([asnumpy(part.values) for part in parts]),
-        clip(predictions, split.final.scale).astype(np.float32),
-        np.repeat([False, True], [len(part) for part in parts]))
+    return HeldOut(asnumpy(split.held_out.users).astype(np.uint32), asnumpy(split.held_out.values),
+                   clip(predictions, split.final.scale).astype(np.float32), split.is_test)
 
 
 def require_numbers(name, predictions, n):

@@ -14,7 +14,7 @@ import numpy as np
 import rslib
 from rslib.backend import asnumpy
 from rslib.files import new_file, new_folder
-from rslib.metrics import clip, rmse
+from rslib.metrics import clipped_rmse, rmse
 from rslib.plots import Table
 from rslib.runs.protocol import (
     HeldOut,
@@ -98,7 +98,7 @@ def _scores(held_out, split):
     _, values, predictions, is_test = held_out
     expected = split.final.info.extra.get("expected")
     if expected is not None:
-        expected = np.concatenate([expected[split.rows[part]] for part in ("quiz", "test")])
+        expected = expected[split.rows["held_out"]]
     return {"quiz_rmse": rmse(predictions[~is_test], values[~is_test]),
             "test_rmse": rmse(predictions[is_test], values[is_test]),
             "held_out_rmse": rmse(predictions, values),
@@ -196,9 +196,9 @@ def record_predictions(rung, split, *, probe, held_out, model, params, n_paramet
     """
     _require_rung(rung)
     probe = require_numbers("probe", probe, len(split.probe))
-    held_out = require_numbers("held_out", held_out, len(split.quiz) + len(split.test))
+    held_out = require_numbers("held_out", held_out, len(split.held_out))
     rows, dataset = held_out_of(split, held_out), split.final.info.name
-    probe_rmse = rmse(clip(probe, split.train.scale), asnumpy(split.probe.values))
+    probe_rmse = clipped_rmse(probe, asnumpy(split.probe.values), split.train.scale)
     result = Record(rung=rung, dataset=dataset, model=model, params=params,
                     n_parameters=int(n_parameters), n_ratings=len(split.final), seen=seen,
                     probe_rmse=probe_rmse, fit_seconds=fit_seconds,
