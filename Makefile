@@ -2,7 +2,7 @@
 #   make ladder [DATASET=ml-1m | DATASET=path/to/mine.csv]    PYTHON=python3.12 picks the Python
 #   make portable [MODES="nehalem noise-1"]
 .DEFAULT_GOAL := help
-.PHONY: help ladder test portable lab outputs clean
+.PHONY: help ladder check test portable lab outputs clean
 
 PYTHON ?=
 DATASET ?=
@@ -12,18 +12,23 @@ RUN := .venv/bin/python -m
 
 help:
 	@echo "make ladder   run every notebook and write reports/ladder (DATASET=name or file)"
+	@echo "make check    ruff and the tests that are quick; for all day"
 	@echo "make test     ruff, pytest, and every notebook against its committed outputs"
 	@echo "make portable the notebooks under other instruction sets, threads and roundings (MODES=...)"
 	@echo "make lab      open the notebooks in JupyterLab"
 	@echo "make outputs  run the notebooks and keep their new outputs, to commit"
 	@echo "make clean    remove the environments and everything that was computed"
 
-ladder: .venv/.ready-base
+ladder: .venv/.ready-notebooks
 	@$(RUN) rslib ladder $(if $(DATASET),--dataset "$(DATASET)") --jobs $(JOBS)
+
+check: .venv/.ready-test
+	@$(RUN) ruff check .
+	@$(RUN) pytest tests -m "not slow" -q -n $(JOBS)
 
 test: .venv/.ready-test
 	@$(RUN) ruff check .
-	@$(RUN) pytest -n $(JOBS) --dist loadfile
+	@$(RUN) pytest -n $(JOBS) --dist loadfile --durations=25
 
 portable: .venv/.ready-test
 	@.venv/bin/python tests/portable.py --jobs $(JOBS) $(MODES)
@@ -31,7 +36,7 @@ portable: .venv/.ready-test
 lab: .venv-lab/.ready-lab
 	@.venv-lab/bin/jupyter lab notebooks
 
-outputs: .venv/.ready-base
+outputs: .venv/.ready-notebooks
 	@for notebook in notebooks/[0-9]*.ipynb; do \
 	  $(RUN) rslib run "$$notebook" --in-place || exit 1; done
 
@@ -52,7 +57,7 @@ clean:
 	  else "$$python" -m venv --clear $$venv >/dev/null || \
 	    { echo "Python has no working venv module: install it (Debian: python3-venv) or uv." >&2; exit 2; }; fi; \
 	fi; \
-	target=.; [ "$$extra" = base ] || target=".[$$extra]"; \
+	target=".[$$extra]"; \
 	if command -v uv >/dev/null; then \
 	  uv pip install --quiet --python $$venv/bin/python -c constraints.txt -e "$$target"; \
 	else $$venv/bin/python -m pip install --quiet --disable-pip-version-check \

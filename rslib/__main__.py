@@ -2,7 +2,6 @@
 
 import argparse
 import hashlib
-import os
 import sys
 from pathlib import Path
 
@@ -71,21 +70,14 @@ def _ladder(arguments):
     return _tell(ladder.failures.values())
 
 
-def _here(places):
-    """First of the places of a published set that exists, or None."""
-    folders = [os.environ.get("RSLIB_DATA"), HOME / "data"]
-    paths = (Path(folder) / place for folder in folders if folder for place in places)
-    return next((path for path in paths if path.exists()), None)
-
-
 def _data(arguments):
     from rslib.plots import Table
     from rslib.runs.ladder import facts
     from rslib.sources import PUBLISHED, load
+    from rslib.sources.download import here
 
     if arguments.dataset is None:
-        found = {name: _here(published.places) for name, published in PUBLISHED.items()}
-        print(Table([{"data set": name, "here": path} for name, path in found.items()]
+        print(Table([{"data set": name, "here": here(name)} for name in PUBLISHED]
                     + [{"data set": "synthetic-1m", "here": "made on request, of any size"}]))
         return 0
     ratings = load(arguments.dataset)
@@ -216,7 +208,7 @@ def main(words=None):
     arguments = _parser().parse_args(words)
     try:
         return arguments.command(arguments)
-    except (ValueError, OSError) as error:
+    except (ValueError, OSError, ModuleNotFoundError) as error:
         print(f"rslib: {error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:

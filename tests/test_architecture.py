@@ -15,6 +15,7 @@ PACKAGE = Path(rslib.__file__).parent
 BELOW = {       # what each part may import, beside itself and the ground floor
     "files": set(),
     "backend": set(),
+    "extras": set(),
     "kernels": set(),
     "ratings": set(),
     "splits": {"ratings"},
@@ -27,7 +28,7 @@ BELOW = {       # what each part may import, beside itself and the ground floor
     "contest": {"ratings", "metrics"},
     "__main__": {"runs", "sources", "plots", "contest", "models", "splits"},
 }
-GROUND = {"files", "backend"}
+GROUND = {"files", "backend", "extras"}
 FILES = sorted(PACKAGE.rglob("*.py"))
 BENCHMARKS = sorted((rslib.HOME / "benchmarks").rglob("*.py"))
 

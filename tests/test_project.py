@@ -35,9 +35,16 @@ def test_conda_environments_hold_only_what_pyproject_says(file):
 def test_every_dependency_has_a_tested_version():
     pinned = {name_of(line) for line in lines_of(CONSTRAINTS)}
     wanted = list(PROJECT["dependencies"])
-    for extra in ("lab", "test", "gpu12", "gpu13"):
+    for extra in ("notebooks", "lab", "test", "gpu12", "gpu13"):
         wanted += PROJECT["optional-dependencies"][extra]
-    assert {name_of(requirement) for requirement in wanted} <= pinned
+    assert {name_of(requirement) for requirement in wanted} - {PROJECT["name"]} <= pinned
+
+
+def test_the_core_is_small_and_whoever_runs_notebooks_gets_all_they_need():
+    core = {name_of(requirement) for requirement in PROJECT["dependencies"]}
+    assert core == {"numba", "numpy", "pooch", "pyarrow", "scipy", "tqdm"}
+    extras = PROJECT["optional-dependencies"]
+    assert all("rslib[notebooks]" in extras[extra] for extra in ("lab", "test"))
 
 
 def test_constraints_hold_names_and_versions_only():

@@ -7,6 +7,7 @@ import numpy as np
 
 from rslib.blend.blender import extended, spread_of
 from rslib.blend.linear import Ridge
+from rslib.extras import needs
 
 __all__ = ["Neural", "Trees"]
 
@@ -65,7 +66,8 @@ class Trees(Ridge):
     _takes_side = True
 
     def _fit(self, predictions, targets, side):
-        from sklearn.ensemble import HistGradientBoostingRegressor  # takes a second to import
+        with needs("notebooks"):        # and takes a second to import
+            from sklearn.ensemble import HistGradientBoostingRegressor
 
         super()._fit(predictions, targets, side)
         if self.from_ridge:
@@ -136,8 +138,9 @@ class Neural(Ridge):
     _takes_side = True
 
     def _fit(self, predictions, targets, side):
-        from sklearn.exceptions import ConvergenceWarning
-        from sklearn.neural_network import MLPRegressor  # takes a second to import
+        with needs("notebooks"):
+            from sklearn.exceptions import ConvergenceWarning
+            from sklearn.neural_network import MLPRegressor
 
         super()._fit(predictions, targets, side)
         self.input_spread_ = spread_of(self._beside(predictions, side))

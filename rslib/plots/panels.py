@@ -2,6 +2,8 @@
 
 import numpy as np
 
+from rslib.extras import needs
+
 PALETTE = {"ours": "#0072B2", "published": "#D55E00", "good": "#009E73", "other": "#CC79A7",
            "accent": "#E69F00", "light": "#56B4E9", "grey": "#6B6B6B", "rule": "#D9D9D9"}
 """Colours of Okabe and Ito, told apart by colour-blind readers too."""
@@ -24,7 +26,8 @@ def panels(n_panels, title, *, height=3.2, **options):
     -------
     Axes, or an array of them when there are several
     """
-    import matplotlib.pyplot as plt
+    with needs("notebooks"):
+        import matplotlib.pyplot as plt
 
     figure, axes = plt.subplots(1, n_panels, figsize=(7, height), layout="constrained", **options)
     figure.suptitle(title, x=0.01, ha="left", fontsize=11)

@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from rslib import HOME
+from rslib.extras import needs
 from rslib.files import new_folder, scratch_folder, socket_folder, write_text
 from rslib.runs.parameters import check
 from rslib.runs.records import runs_root
@@ -47,8 +48,9 @@ def _execute_once(path, parameters, out, start_timeout):
 
 def _execute(path, parameters, out, start_timeout, n_tries=2):
     """Run a notebook, once more when its kernel did not come up; say in one line what failed."""
-    from nbclient.exceptions import DeadKernelError
-    from papermill.exceptions import PapermillExecutionError
+    with needs("notebooks"):
+        from nbclient.exceptions import DeadKernelError
+        from papermill.exceptions import PapermillExecutionError
 
     for n_left in reversed(range(n_tries)):
         try:
@@ -137,7 +139,8 @@ def refresh(path):
     NotebookFailed
         If a cell raises; the notebook is unchanged then.
     """
-    import nbformat
+    with needs("notebooks"):
+        import nbformat
 
     path = Path(path)
     notebook = nbformat.read(run_notebook(path), as_version=4)

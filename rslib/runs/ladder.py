@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from rslib import HOME
+from rslib.extras import needs
 from rslib.files import write_text
 from rslib.runs.execute import NotebookFailed, run_notebook
 from rslib.runs.page import write_page
@@ -57,7 +58,8 @@ def _argument(dataset):
 
 
 def _render(notebook, target):
-    from nbconvert import HTMLExporter
+    with needs("notebooks"):
+        from nbconvert import HTMLExporter
 
     html, _ = HTMLExporter(embed_images=True, require_js_url="").from_filename(str(notebook))
     write_text(target, html)

@@ -6,6 +6,7 @@ import json
 import re
 from dataclasses import asdict
 
+from rslib.extras import needs
 from rslib.files import new_file, write_text
 from rslib.plots import Table
 from rslib.plots import ladder as draw_ladder
@@ -58,7 +59,8 @@ def lecture(ladder):
 
 
 def _picture(ladder, path):
-    from matplotlib.figure import Figure
+    with needs("notebooks"):
+        from matplotlib.figure import Figure
 
     figure = Figure(figsize=(8.5, 1.6 + 0.3 * len(ladder.rows)), layout="constrained")
     draw_ladder(figure.subplots(), ladder.rows, REFERENCES, marks(ladder.rows))

@@ -11,6 +11,7 @@ from io import StringIO
 from pathlib import Path
 
 import rslib
+from rslib.extras import needs
 from rslib.files import new_file, remove_stale, scratch_folder, write_text
 from rslib.plots import Table
 from rslib.plots import sweep as draw_sweep
@@ -83,7 +84,8 @@ def _stamps(parameters):
 
 def from_yaml(path):
     """Return notebook (or None), parameters and grid of a YAML file, whose paths are its own."""
-    import yaml
+    with needs("notebooks"):
+        import yaml
 
     try:
         content = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
@@ -149,7 +151,8 @@ def _moved(rows):
 
 def _draw(path, rows, names):
     """One plot: the rungs over one parameter, or a map for each rung over two."""
-    from matplotlib.figure import Figure
+    with needs("notebooks"):
+        from matplotlib.figure import Figure
 
     rungs = _moved(rows)
     rows = [row for row in rows if row["rung"] in rungs]

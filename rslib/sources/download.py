@@ -9,10 +9,11 @@ from rslib import HOME
 from rslib.sources.errors import SourceError, SourceMissing
 from rslib.sources.members import is_archive
 
-__all__ = ["PUBLISHED", "Published", "check", "find"]
+__all__ = ["PUBLISHED", "Published", "check", "find", "here"]
 
 _GROUPLENS = "https://files.grouplens.org/datasets/movielens/"
 _TIMEOUT = 30       # seconds
+_BUNDLED = Path(__file__).parents[1] / "data"       # an installed package's; a checkout has HOME's
 
 
 @dataclass(frozen=True)
@@ -58,6 +59,19 @@ def _folders():
     return [*([Path(given)] if given else []), HOME / "data"]
 
 
+def here(name):
+    """Return the folder or archive of a published set where it is on this machine, or None.
+
+    Raises
+    ------
+    SourceMissing
+        If RSLIB_DATA is no folder.
+    """
+    places = (folder / place for folder in (*_folders(), _BUNDLED)
+              for place in PUBLISHED[name].places)
+    return next((path for path in places if path.exists()), None)
+
+
 def find(name):
     """Return the folder or archive of a published set, downloading it if it is nowhere here.
 
@@ -68,10 +82,7 @@ def find(name):
     SourceError
         If what was downloaded has the wrong checksum; nothing is kept.
     """
-    folders = _folders()
-    found = (folder / place for folder in folders for place in PUBLISHED[name].places)
-    path = next((path for path in found if path.exists()), None)
-    return path or _download(name, " or ".join(map(str, folders)))
+    return here(name) or _download(name, " or ".join(map(str, _folders())))
 
 
 def _download(name, searched):
