@@ -7,8 +7,9 @@ from typing import NamedTuple
 import numpy as np
 
 from rslib.backend import array_module, group_by, to_device
+from rslib.numbering import Numbering
 
-__all__ = ["CSR", "Info", "Pairs", "Ratings"]
+__all__ = ["CSR", "Info", "Numbering", "Pairs", "Ratings"]
 
 
 class CSR(NamedTuple):
@@ -55,13 +56,18 @@ class Info:
     n_duplicates: int = 0
     extra: dict = field(default_factory=dict)
 
+    @cached_property
+    def numbering(self):
+        """The ids, titles and first day as a Numbering."""
+        return Numbering(self.user_ids, self.item_ids, self.titles, self.first_day)
+
     def title(self, item):
         """Return the title of item ``item``, or the id of the source where it has none."""
-        return str((self.item_ids if self.titles is None else self.titles)[int(item)])
+        return self.numbering.title(item)
 
 
-def _ids(name, column, n):
-    """Check one id column at the door and return it as contiguous int32."""
+def checked_ids(name, column, n):
+    """Return ids in ``range(n)`` as contiguous int32, or raise saying what is wrong with them."""
     xp = array_module(column)
     column = xp.asarray(column)
     if column.ndim != 1:
@@ -87,13 +93,15 @@ class Pairs:
         Days since the first rating of the data set; kept as int32.
     n_users, n_items : int or None
         Size of the world, ids never seen included; None takes the largest id plus one.
+    numbering : Numbering or None
+        Raw ids behind the numbers, compared wherever pairs meet a fitted model.
 
     Raises
     ------
     TypeError
         Ids that are not integers, columns on different devices.
     ValueError
-        Columns of different lengths, ids out of range.
+        Columns of different lengths, ids out of range, a numbering of another size.
     """
 
     users: np.ndarray
@@ -101,6 +109,7 @@ class Pairs:
     days: np.ndarray | None = None
     n_users: int | None = None
     n_items: int | None = None
+    numbering: Numbering | None = field(default=None, kw_only=True)
 
     def __post_init__(self):
         array_module(self.users, self.items, self.days)
@@ -109,7 +118,7 @@ class Pairs:
             n = getattr(self, size)
             n = int(n) if n is not None else int(column.max()) + 1 if len(column) else 0
             object.__setattr__(self, size, n)
-            object.__setattr__(self, name, _ids(name, column, n))
+            object.__setattr__(self, name, checked_ids(name, column, n))
         if self.days is not None:
             xp = array_module(self.days)
             object.__setattr__(self, "days", xp.ascontiguousarray(self.days, dtype=xp.int32))
@@ -117,6 +126,14 @@ class Pairs:
             column = getattr(self, name)
             if column is not None and len(column) != len(self.users):
                 raise ValueError(f"{name} has {len(column)} rows, users has {len(self.users)}")
+        self._check_numbering()
+
+    def _check_numbering(self):
+        for name, n in (("user_ids", self.n_users), ("item_ids", self.n_items)):
+            ids = getattr(self.numbering, name, None)
+            if ids is not None and len(ids) != n:
+                raise ValueError(f"the numbering has {len(ids)} {name}, but there are {n}: pass "
+                                 "n_users and n_items, or the numbering of these ratings")
 
     _columns = ("users", "items", "days")
 
@@ -151,7 +168,7 @@ class Ratings(Pairs):
     ranks : integer array (n,) or None
         Order of a rating among those that its user gave on the same day, for splits by time.
     info : Info or None
-        Names and origin; models never read it.
+        Names and origin. The numbering is taken from it unless one is given.
     """
 
     values: np.ndarray = None
@@ -165,6 +182,8 @@ class Ratings(Pairs):
             raise TypeError("Ratings needs values; without them use Pairs")
         xp = array_module(self.users, self.values, self.ranks)
         object.__setattr__(self, "values", xp.ascontiguousarray(self.values, dtype=xp.float32))
+        if self.numbering is None and self.info is not None:
+            object.__setattr__(self, "numbering", self.info.numbering)
         super().__post_init__()
         if not bool(xp.isfinite(self.values).all()):
             row = int(xp.argmin(xp.isfinite(self.values)))
@@ -173,7 +192,8 @@ class Ratings(Pairs):
     @property
     def pairs(self):
         """The same rows without their values."""
-        return Pairs(self.users, self.items, self.days, self.n_users, self.n_items)
+        return Pairs(self.users, self.items, self.days, self.n_users, self.n_items,
+                     numbering=self.numbering)
 
     def _grouped(self, by, other, n):
         indptr, rows = group_by(by, n)

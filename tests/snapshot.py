@@ -10,6 +10,7 @@ planted world. A last argument names what to take: "rungs", "variants", or part 
 
 import json
 import sys
+from contextlib import suppress
 from dataclasses import fields, replace
 from pathlib import Path
 
@@ -65,12 +66,10 @@ def of_variants(wanted):
             rest, on_epoch=lambda epoch, model, kept=epochs: kept.append(
                 model.predict(rest.pairs[:50])))
         yield f"{key}/epochs", np.array([*epochs, stopped.predict(rest.pairs[:50])])
-        try:
-            yield f"{key}/fold_in", fitted.fold_in(train).predict(train.pairs)
-        except NotImplementedError:
-            pass
-        if hasattr(fitted, "objective"):
-            yield f"{key}/objective", np.float64(fitted.objective(rest))
+        for name, ask in (("fold_in", lambda it: it.fold_in(train).predict(train.pairs)),
+                          ("objective", lambda it: np.float64(it.objective(rest)))):
+            with suppress(NotImplementedError):
+                yield f"{key}/{name}", ask(fitted)
         print(key, flush=True)
 
 

@@ -6,8 +6,6 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from rslib.models import MODELS, Baseline, Model, Neighbours
-from rslib.models.base import require_ratings
-from rslib.ratings import Pairs, Ratings
 
 
 @dataclass
@@ -60,19 +58,8 @@ class Chain(Model):
             raise ValueError("a chain has no models: give at least one")
         self.kinds = tuple(type(model).__name__ for model in self.models)
 
-    def fit(self, train: Ratings, *, seen: Pairs | None = None, on_epoch=None) -> "Chain":
-        """Fit the links one after the other and return self.
-
-        Parameters
-        ----------
-        train : Ratings
-        seen : Pairs or None
-            Handed to every link.
-        on_epoch : callable (epoch, model) or None
-            Called after every link, an epoch of a chain; stops the fit by returning True.
-        """
-        require_ratings(train)
-        self._world(train)
+    def _fit(self, train, seen, on_epoch):
+        """Fit the links one after the other; ``seen`` is handed to each, a link is an epoch."""
         links = (replace(model) for model in self.models)
         return self._join(train, (lambda residuals, link=link: link.fit(residuals, seen=seen)
                                   for link in links), on_epoch)
@@ -92,41 +79,32 @@ class Chain(Model):
     @property
     def n_parameters(self):
         """Number of learned parameters of all links."""
+        self.check_fitted()
         return sum(link.n_parameters for link in self.links_)
 
     @property
     def global_mean_(self):
         return sum(link.global_mean_ for link in self.links_)
 
-    def _check(self, pairs):
-        if not hasattr(self, "links_"):
-            raise ValueError("Chain is not fitted: call fit first")
-        self.links_[0]._check(pairs)
+    def _require_device(self, array):
+        self.links_[0]._require_device(array)
 
-    def predict(self, pairs: Pairs):
-        """Return the sum of what the links say of each pair, in stars, not clipped."""
-        self._check(pairs)
+    def _predict(self, pairs):
+        """The sum of what the links say of each pair."""
         return sum(link.predict(pairs) for link in self.links_)
 
-    def score(self, users):
-        """Return the predicted stars of every item for each of ``users``: (n, n_items)."""
+    def _score(self, users):
         return sum(link.score(users) for link in self.links_)
 
-    def fold_in(self, ratings: Ratings) -> "Chain":
-        """Return the chain for the users of ``ratings``, new to it, with the items as they are.
-
-        Raises
-        ------
-        NotImplementedError
-            If a link cannot take a user in.
-        """
-        return self._with_users(ratings.n_users)._join(
-            ratings, (link.fold_in for link in self.links_))
+    def _fold_in(self, ratings):
+        """A chain of the links with the new users in; a link that takes none in says why."""
+        return self._with_users(ratings)._join(ratings, (link.fold_in for link in self.links_))
 
     def save(self, path):
         """Write all links to ``path`` (.npz), by one rename."""
+        self.check_fitted()
         flat = replace(self)
-        flat.n_users_, flat.n_items_ = self.n_users_, self.n_items_
+        flat._same_world(self)
         flat._learned = tuple(f"{at}.{name}" for at, link in enumerate(self.links_)
                               for name in link._learned)
         for name in flat._learned:
@@ -150,10 +128,10 @@ class Chain(Model):
         kinds, parameters = header["parameters"]["kinds"], header["parameters"]["models"]
         chain = cls(tuple(_kind(kind)(**each)
                           for kind, each in zip(kinds, parameters, strict=True)))
-        chain.n_users_, chain.n_items_ = header["n_users"], header["n_items"]
+        chain._settle_in(header, arrays)
         chain.links_ = tuple(replace(model) for model in chain.models)
         for at, link in enumerate(chain.links_):
-            link.n_users_, link.n_items_ = chain.n_users_, chain.n_items_
+            link._same_world(chain)
             for name in link._learned:
                 array = arrays[f"{at}.{name}"]
                 setattr(link, name, array if array.ndim else array.item())

@@ -5,7 +5,7 @@ from typing import NamedTuple
 import numpy as np
 
 from rslib.backend import asnumpy
-from rslib.models.base import require_ratings
+from rslib.models.doors import require_ratings
 from rslib.models.parts.sessions import keys_of
 from rslib.ratings import Pairs, Ratings
 
@@ -55,7 +55,7 @@ def side_features(train, pairs, *, seen=None):
     ----------
     Koren, The BellKor Solution to the Netflix Grand Prize (2009), section VII.
     """
-    require_ratings(train)
+    require_ratings(train, "side_features")
     if isinstance(pairs, Ratings) or not isinstance(pairs, Pairs):
         raise TypeError("side_features takes Pairs, which carry no values: pass ratings.pairs, not "
                         f"{type(pairs).__name__}")

@@ -4,7 +4,7 @@ from rslib.backend import array_module
 from rslib.models.base import Model
 from rslib.models.parts.part import alternate, find, lookups_of
 from rslib.models.parts.sessions import Sessions
-from rslib.ratings import Pairs, Ratings
+from rslib.ratings import Pairs
 
 
 class Additive(Model):
@@ -60,37 +60,33 @@ class Additive(Model):
         dict of str to float array (n,)
             Stars.
         """
-        self._check(pairs)
+        self.check_pairs(pairs)
         return dict(self._values(pairs))
 
-    def predict(self, pairs: Pairs):
-        """Return the prediction of each pair, in stars, not clipped: the sum of its `terms`."""
-        self._check(pairs)
+    def _predict(self, pairs):
+        """The sum of the terms."""
         total = 0.0
         for _, value in self._values(pairs):
             total = total + value
         return total
 
-    def score(self, users):
-        """Return the predicted stars of every item for each of ``users``: (n, n_items)."""
+    def _score(self, users):
         parts = [part for part in self.parts() if part.name]
         if not all(hasattr(part, "scores") for part in parts):
-            return super().score(users)
+            return super()._score(users)
         total = self.global_mean_
         for part in parts:
             total = total + part.scores(self, users)
         return total
 
-    def objective(self, ratings: Ratings, *, seen: Pairs | None = None) -> float:
-        """Return J of the docstring on ``ratings``, in stars squared."""
+    def _objective(self, ratings, seen):
         xp = array_module(ratings.values)
-        residuals = (ratings.values - self.predict(ratings.pairs)).astype(xp.float64)
+        residuals = (ratings.values - self._predict(ratings.pairs)).astype(xp.float64)
         return float((residuals ** 2).sum()) + sum(part.penalty(self, ratings, seen)
                                                    for part in self.parts())
 
     def _start(self, train, seen=None, rng=None):
         """Set the mean and every part to where the fit starts."""
-        self._world(train)
         xp = array_module(train.values)
         self.global_mean_ = float(train.values.mean(dtype=xp.float64))
         for part in self.parts():
@@ -115,7 +111,7 @@ class Additive(Model):
 
     def _newcomers(self, ratings):
         """Return the model with the users of ``ratings``, who know nothing of themselves yet."""
-        new = self._with_users(ratings.n_users)
+        new = self._with_users(ratings)
         for part in self.parts():
             if part.of_users:
                 part.start(new, ratings, None, None)

@@ -7,15 +7,9 @@ import numpy as np
 
 from rslib.backend import array_module, asnumpy
 from rslib.files import new_file
-from rslib.ratings import Pairs, Ratings
-
-
-def require_ratings(train):
-    """Raise unless ``train`` can be fitted: Ratings, and at least one."""
-    if not isinstance(train, Ratings):
-        raise TypeError(f"fit needs Ratings, not {type(train).__name__}")
-    if not len(train):
-        raise ValueError("fit needs at least one rating")
+from rslib.models.domains import check_fields
+from rslib.models.doors import require_ratings, require_same_numbers, require_same_world
+from rslib.ratings import Numbering, Pairs, Ratings, checked_ids
 
 
 class Model:
@@ -29,6 +23,9 @@ class Model:
     _derived: tuple[str, ...] = ()      # those of _learned that follow from the others
     _why_no_fold_in = "its equation has no place for one"
 
+    def __post_init__(self):
+        check_fields(self)
+
     def learned(self, name):
         """Return what was learned under this name, an attribute that ends in an underscore."""
         return getattr(self, name)
@@ -36,6 +33,16 @@ class Model:
     def learn(self, arrays):
         """Set attributes that end in an underscore: a dict of name to what was learned."""
         vars(self).update(arrays)
+
+    def _world(self, ratings):
+        """Remember the size and the numbering of the world that ``ratings`` live in."""
+        self.n_users_, self.n_items_ = ratings.n_users, ratings.n_items
+        self.numbering_ = ratings.numbering
+
+    def _same_world(self, model):
+        """Take the size and the numbering of the world from another model."""
+        self.n_users_, self.n_items_ = model.n_users_, model.n_items_
+        self.numbering_ = model.numbering_
 
     def _run(self, one_epoch, on_epoch, give_back=lambda: None, *, n_epochs=None):
         """Run the epochs of a fit, ``n_epochs`` of the model where no other number is given.
@@ -52,30 +59,59 @@ class Model:
         give_back()
         return self
 
-    def _check(self, pairs):
-        """Raise unless ``pairs`` can be predicted by this fitted model."""
+    def check_fitted(self):
+        """Raise unless `fit` has run."""
         if not all(hasattr(self, name) for name in self._learned):
             raise ValueError(f"{type(self).__name__} is not fitted: call fit first")
+
+    def check_pairs(self, pairs):
+        """Raise unless this fitted model can say something of these pairs.
+
+        Raises
+        ------
+        TypeError
+            No Pairs, or Pairs on another device.
+        ValueError
+            Not fitted, or pairs of another size or numbering.
+        """
+        self.check_fitted()
         if isinstance(pairs, Ratings) or not isinstance(pairs, Pairs):
             raise TypeError("predict takes Pairs, which carry no values: pass ratings.pairs, "
                             f"not {type(pairs).__name__}")
-        array_module(pairs.users, *(array for array in map(self.learned, self._learned)
-                                    if hasattr(array, "dtype")))
-        if (pairs.n_users, pairs.n_items) != (self.n_users_, self.n_items_):
-            raise ValueError(f"pairs of {pairs.n_users} users x {pairs.n_items} items, but "
-                             f"{type(self).__name__} was fitted on {self.n_users_} x "
-                             f"{self.n_items_}: split one Ratings, or pass n_users and n_items")
+        self._require_device(pairs.users)
+        require_same_numbers(self, pairs, "like=model")
 
-    def _world(self, train):
-        """Remember the size of the world that ``train`` lives in."""
-        require_ratings(train)
-        self.n_users_, self.n_items_ = train.n_users, train.n_items
+    def check_ratings(self, ratings, seen=None):
+        """Raise unless `check_pairs` lets these Ratings, and the Pairs seen, through."""
+        self.check_fitted()
+        require_ratings(ratings, type(self).__name__)
+        self.check_pairs(ratings.pairs)
+        if seen is not None:
+            self.check_pairs(seen)
+
+    def _require_device(self, array):
+        array_module(array, *(known for known in map(self.learned, self._learned)
+                              if hasattr(known, "dtype")))
 
     @property
     def n_parameters(self):
         """Number of learned parameters, those of users and items never seen included."""
+        self.check_fitted()
         return sum(np.size(asnumpy(self.learned(name))) for name in self._learned
                    if name not in self._derived)
+
+    def predict(self, pairs: Pairs):
+        """Return the prediction of each pair, (n,), in stars, not clipped.
+
+        An unknown user or item gets what the model falls back to, its baseline.
+
+        Raises
+        ------
+        TypeError, ValueError
+            See `check_pairs`.
+        """
+        self.check_pairs(pairs)
+        return self._predict(pairs)
 
     def score(self, users):
         """Return the predicted stars of every item for each of ``users``.
@@ -88,12 +124,59 @@ class Model:
         -------
         array (n, n_items)
             Stars, not clipped; a higher score is a better recommendation.
+
+        Raises
+        ------
+        TypeError, ValueError
+            Not fitted, or no ids of users on the device of the model.
         """
+        self.check_fitted()
+        if not hasattr(users, "dtype"):
+            users = np.asarray(users, np.int32 if len(users) == 0 else None)
+        self._require_device(users)
+        return self._score(checked_ids("users", users, self.n_users_))
+
+    def _score(self, users):
         xp = array_module(users)
         items = xp.tile(xp.arange(self.n_items_), len(users))
         pairs = Pairs(xp.repeat(users, self.n_items_), items,
                       n_users=self.n_users_, n_items=self.n_items_)
-        return self.predict(pairs).reshape(len(users), self.n_items_)
+        return self._predict(pairs).reshape(len(users), self.n_items_)
+
+    def explain(self, user, item):
+        """Return what speaks in the prediction of one user and item, a row for each voice.
+
+        Raises
+        ------
+        NotImplementedError
+            Where no single voices are summed.
+        ValueError
+            Not fitted, or no such user or item.
+        """
+        self.check_fitted()
+        user, item = (int(checked_ids(name, np.array([value]), n)[0]) for name, value, n in (
+            ("user", user, self.n_users_), ("item", item, self.n_items_)))
+        return self._explain(user, item)
+
+    def _explain(self, user, item):
+        raise NotImplementedError(f"{type(self).__name__} has no voices to tell apart: "
+                                  "GlobalWeights, Integrated, ItemWeights and Neighbours have")
+
+    def objective(self, ratings: Ratings, *, seen: Pairs | None = None) -> float:
+        """Return J of the docstring on ``ratings``, in stars squared.
+
+        Raises
+        ------
+        NotImplementedError
+            Where a model minimises nothing that can be told.
+        TypeError, ValueError
+            See `check_pairs`.
+        """
+        self.check_ratings(ratings, seen)
+        return self._objective(ratings, seen)
+
+    def _objective(self, ratings, seen):
+        raise NotImplementedError(f"{type(self).__name__} has no objective")
 
     def fit(self, train: Ratings, *, seen: Pairs | None = None, on_epoch=None):
         """Fit the model and return self.
@@ -106,7 +189,17 @@ class Model:
             carry days, these count in the frequencies. A model with neither leaves them alone.
         on_epoch : callable (epoch, model) or None
             Called after every epoch, if there are any; stops the fit by returning True.
+
+        Raises
+        ------
+        TypeError, ValueError
+            A field outside its domain, no ratings, or ``seen`` of another size, numbering or
+            device.
         """
+        check_fields(self)
+        require_ratings(train, "fit")
+        if seen is not None:
+            require_same_world(train, seen)
         self._world(train)
         self._fit(train, seen, on_epoch)
         return self
@@ -118,24 +211,38 @@ class Model:
         ------
         NotImplementedError
             Naming why this model needs a new fit.
+        TypeError, ValueError
+            Not fitted, no ratings, or items of another number, numbering or device.
         """
+        self.check_fitted()
+        require_ratings(ratings, "fold_in")
+        self._require_device(ratings.users)
+        require_same_numbers(self, ratings, "like=model, new_users=True", users=False)
         return self._fold_in(ratings)
 
     def _fold_in(self, ratings):
         raise NotImplementedError(f"{type(self).__name__} cannot take a user in without a new fit: "
                                   f"{self._why_no_fold_in}")
 
-    def _with_users(self, n_users, **user_side):
-        """Return a fitted copy whose user side is ``user_side``."""
+    def _with_users(self, ratings, **user_side):
+        """Return a fitted copy whose users are those of ``ratings``, with this user side."""
         other = replace(self)
-        other.learn(vars(self) | user_side | {"n_users_": n_users})
+        numbering = self.numbering_ and self.numbering_.with_users(
+            ratings.numbering and ratings.numbering.user_ids)
+        other.learn(vars(self) | user_side | {"n_users_": ratings.n_users,
+                                              "numbering_": numbering})
         return other
 
     def save(self, path):
-        """Write the hyper-parameters and learned arrays to ``path`` (.npz), by one rename."""
+        """Write fields, learned arrays and numbering to ``path`` (.npz), by one rename."""
+        self.check_fitted()
         header = {"model": type(self).__name__, "parameters": asdict(self),
                   "n_users": self.n_users_, "n_items": self.n_items_}
         arrays = {name: asnumpy(self.learned(name)) for name in self._learned}
+        if self.numbering_ is not None:
+            header["first_day"] = self.numbering_.first_day
+            arrays |= {f"numbering.{name}": array
+                       for name, array in self.numbering_.arrays().items()}
         with new_file(path) as file:
             np.savez(file, header=np.array(json.dumps(header)), **arrays)
 
@@ -153,7 +260,15 @@ class Model:
             if header["model"] != cls.__name__:
                 raise ValueError(f"{path} holds a {header['model']}, not a {cls.__name__}")
             model = cls(**header["parameters"])
-            model.n_users_, model.n_items_ = header["n_users"], header["n_items"]
+            model._settle_in(header, file)
             model.learn({name: file[name] if file[name].ndim else file[name].item()
                          for name in model._learned})
         return model
+
+    def _settle_in(self, header, arrays):
+        """Take the size and the numbering of the world from a saved file."""
+        self.n_users_, self.n_items_, self.numbering_ = header["n_users"], header["n_items"], None
+        if "first_day" in header:
+            known = {name.removeprefix("numbering."): arrays[name] for name in arrays
+                     if name.startswith("numbering.")}
+            self.numbering_ = Numbering.from_arrays(known, header["first_day"])

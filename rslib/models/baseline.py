@@ -1,6 +1,7 @@
 """The baseline: a global mean, and how far each user and item stands from it."""
 
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 
@@ -8,6 +9,7 @@ from rslib.backend import array_module, sum_by
 from rslib.kernels import deal_blocks, rules, sgd_epoch
 from rslib.kernels.states import BaselineState, SharedSteps
 from rslib.models.additive import Additive
+from rslib.models.domains import Count, NonNegative, Positive, Share, Whole
 from rslib.models.parts.bias import ItemBias, UserBias
 
 
@@ -34,11 +36,11 @@ class Baseline(Additive):
         halved.
     n_epochs : int, at least 1
         Rounds of alternation ("ridge") or passes over the ratings ("sgd").
-    learning_rate : float
+    learning_rate : float, above 0
         First step of "sgd".
     decay : float in (0, 1]
         Factor on the step of "sgd" after each epoch.
-    seed : int
+    seed : int, at least 0
         Order of the users in "sgd".
 
     Attributes
@@ -59,21 +61,19 @@ class Baseline(Additive):
     Koren and Bell, Advances in Collaborative Filtering, section 5.2.1 (decoupled form).
     """
 
-    solver: str = "ridge"
-    reg_user: float = 5.0
-    reg_item: float = 3.0
-    n_epochs: int = 20
-    learning_rate: float = 0.03
-    decay: float = 0.85
-    seed: int = 0
+    solver: Literal["ridge", "sgd", "decoupled"] = "ridge"
+    reg_user: NonNegative = 5.0
+    reg_item: NonNegative = 3.0
+    n_epochs: Count = 20
+    learning_rate: Positive = 0.03
+    decay: Share = 0.85
+    seed: Whole = 0
 
     def parts(self):
         """b_u and b_i."""
         return [UserBias(reg=self.reg_user), ItemBias(reg=self.reg_item)]
 
     def _fit(self, train, seen, on_epoch):
-        if self.solver not in ("ridge", "sgd", "decoupled"):
-            raise ValueError(f"solver must be 'ridge', 'sgd' or 'decoupled', not {self.solver!r}")
         self._start(train, seen)
         if self.solver == "sgd":
             return self._sgd(train, on_epoch)
@@ -120,7 +120,7 @@ class Baseline(Additive):
         return self._run(one_epoch, on_epoch, give_back)
 
     def _fold_in(self, ratings):
-        new = self._with_users(ratings.n_users)
+        new = self._with_users(ratings)
         new._fit_users(ratings)
         return new
 
@@ -132,6 +132,6 @@ def baseline_of(model):
 
 def folded_baseline(baseline, model, item_bias, ratings):
     """Return ``baseline`` with the mean and items of a fitted model and new users of its own."""
-    baseline.n_users_, baseline.n_items_ = model.n_users_, model.n_items_
+    baseline._same_world(model)
     baseline.global_mean_, baseline.item_bias_ = model.global_mean_, item_bias
-    return baseline.fold_in(ratings)
+    return baseline._fold_in(ratings)

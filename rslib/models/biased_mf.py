@@ -1,6 +1,7 @@
 """Biased matrix factorisation: the baseline plus a match between taste and traits."""
 
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 
@@ -8,6 +9,7 @@ from rslib.backend import array_module
 from rslib.kernels import deal_blocks, ridge_rows, rules, sgd_epoch
 from rslib.kernels.states import BiasedMFState, Steps
 from rslib.models.additive import Additive
+from rslib.models.domains import Count, NonNegative, Positive, Share, Whole
 from rslib.models.parts.bias import biases_per_rating
 from rslib.models.parts.factors import UserFactors
 
@@ -30,19 +32,19 @@ class BiasedMF(Additive):
     ----------
     n_factors : int, at least 1
     solver : {"sgd", "als"}
-    reg : float, above 0
+    reg : float, at least 0
         :math:`\lambda`, on the squared factors, per rating.
-    reg_bias : float, above 0
+    reg_bias : float, at least 0
         :math:`\lambda_b`, on the squared biases, per rating.
     n_epochs : int, at least 1
         Passes over the ratings.
-    learning_rate : float
+    learning_rate : float, above 0
         Step of "sgd".
     decay : float in (0, 1]
         Factor on the step of "sgd" after each epoch.
     init_std : float, above 0
         Standard deviation of the factors at the start.
-    seed : int
+    seed : int, at least 0
         Start, and order of the users in "sgd".
 
     Attributes
@@ -66,23 +68,21 @@ class BiasedMF(Additive):
     Netflix Prize (AAIM 2008), section 3 (weighted lambda), doi:10.1007/978-3-540-68880-8_32.
     """
 
-    n_factors: int = 32
-    solver: str = "sgd"
-    reg: float = 0.1
-    reg_bias: float = 0.02
-    n_epochs: int = 60
-    learning_rate: float = 0.01
-    decay: float = 0.99
-    init_std: float = 0.05
-    seed: int = 0
+    n_factors: Count = 32
+    solver: Literal["sgd", "als"] = "sgd"
+    reg: NonNegative = 0.1
+    reg_bias: NonNegative = 0.02
+    n_epochs: Count = 60
+    learning_rate: Positive = 0.01
+    decay: Share = 0.99
+    init_std: Positive = 0.05
+    seed: Whole = 0
 
     def parts(self):
         """b_u, b_i, and p_u times q_i."""
         return [*biases_per_rating(self.reg_bias), UserFactors(self.reg)]
 
     def _fit(self, train, seen, on_epoch):
-        if self.solver not in ("sgd", "als"):
-            raise ValueError(f"solver must be 'sgd' or 'als', not {self.solver!r}")
         rng = np.random.default_rng(self.seed)
         self._start(train, seen, rng)
         if self.solver == "als":
@@ -129,4 +129,4 @@ class BiasedMF(Additive):
         user's own ratings gives the exact minimum.
         """
         bias, factors = self._solve(ratings.by_user, self.item_bias_, self.item_factors_)
-        return self._with_users(ratings.n_users, user_bias_=bias, user_factors_=factors)
+        return self._with_users(ratings, user_bias_=bias, user_factors_=factors)

@@ -9,6 +9,7 @@ from rslib.kernels import deal_blocks, rules, sgd_epoch
 from rslib.kernels.states import NeighbourhoodState, NeighbourhoodSteps
 from rslib.models.additive import Additive
 from rslib.models.descent import known_of
+from rslib.models.domains import Count, NonNegative, Positive, Share, Whole
 from rslib.models.parts.bias import biases_per_rating
 from rslib.models.parts.neighbourhood import (
     ExplicitWeights,
@@ -46,12 +47,12 @@ class GlobalWeights(Additive):
         :math:`\lambda_b`, on the squared biases, per rating.
     n_epochs : int, at least 1
         Passes over the ratings.
-    learning_rate : float
+    learning_rate : float, above 0
     decay : float in (0, 1]
         Factor on the step after each epoch.
     reg_user, reg_item : float, at least 0
         Of the fixed baseline, in ratings.
-    seed : int
+    seed : int, at least 0
         Order of the users.
 
     Attributes
@@ -85,14 +86,14 @@ class GlobalWeights(Additive):
     doi:10.1145/1401890.1401944.
     """
 
-    reg: float = 0.002
-    reg_bias: float = 0.02
-    n_epochs: int = 40
-    learning_rate: float = 0.01
-    decay: float = 0.99
-    reg_user: float = 5.0
-    reg_item: float = 3.0
-    seed: int = 0
+    reg: NonNegative = 0.002
+    reg_bias: NonNegative = 0.02
+    n_epochs: Count = 40
+    learning_rate: Positive = 0.01
+    decay: Share = 0.99
+    reg_user: NonNegative = 5.0
+    reg_item: NonNegative = 3.0
+    seed: Whole = 0
 
     def parts(self):
         """b_u, b_i, and the sums over w_ij and over c_ij."""
@@ -127,7 +128,7 @@ class GlobalWeights(Additive):
         new.user_bias_ = (residuals / (counts * (1 + self.reg_bias))).astype(xp.float32)
         return new
 
-    def explain(self, user, item):
+    def _explain(self, user, item):
         """Return what each item that the user rated adds to one prediction, largest first.
 
         Returns

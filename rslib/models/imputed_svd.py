@@ -1,6 +1,7 @@
 """Singular value decomposition of a rating matrix whose missing cells have been filled."""
 
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 
@@ -8,9 +9,7 @@ from rslib.backend import array_module
 from rslib.kernels import filled_products, predict_pairs, product_svd, ridge_rows, truncated_svd
 from rslib.models.base import Model
 from rslib.models.baseline import Baseline, folded_baseline
-from rslib.ratings import Pairs, Ratings
-
-FILLS = ("zero", "user", "item", "baseline", "iterate")
+from rslib.models.domains import Count, NonNegative, Whole
 
 
 @dataclass
@@ -42,7 +41,7 @@ class ImputedSVD(Model):
         Shrinkage of the means or biases of the fill, in ratings, as in `Baseline`.
     n_epochs : int, at least 0
         Times that "iterate" fills the matrix anew.
-    seed : int
+    seed : int, at least 0
         Random start of the decomposition, which does not depend on it beyond rounding.
 
     Attributes
@@ -72,19 +71,17 @@ class ImputedSVD(Model):
     doi:10.1007/BF02288367.
     """
 
-    n_factors: int = 16
-    fill: str = "iterate"
-    shrinkage: float = 5.0
-    reg_user: float = 5.0
-    reg_item: float = 3.0
-    n_epochs: int = 100
-    seed: int = 0
+    n_factors: Count = 16
+    fill: Literal["zero", "user", "item", "baseline", "iterate"] = "iterate"
+    shrinkage: NonNegative = 5.0
+    reg_user: NonNegative = 5.0
+    reg_item: NonNegative = 3.0
+    n_epochs: Whole = 100
+    seed: Whole = 0
 
     _learned = ("user_factors_", "item_factors_", "user_bias_", "item_bias_", "global_mean_")
 
     def _fit(self, train, seen, on_epoch):
-        if self.fill not in FILLS:
-            raise ValueError(f"fill must be one of {', '.join(FILLS)}, not {self.fill!r}")
         self._keep_fill(self._fill().fit(train))
         x = self._left_over(train)
         by_user, by_item = (side._replace(values=x[side.rows])
@@ -133,8 +130,7 @@ class ImputedSVD(Model):
         inverse = xp.where(charge > 0, 1 / xp.where(charge > 0, charge, 1), 0)
         return filled_products(side, side.values, other, own) * inverse
 
-    def objective(self, ratings: Ratings) -> float:
-        """Return J of the docstring on ``ratings``, in stars squared."""
+    def _objective(self, ratings, seen):
         xp = array_module(ratings.values)
         p, q = (table.astype(xp.float64) for table in (self.user_factors_, self.item_factors_))
         x = self._left_over(ratings).astype(xp.float64)
@@ -160,14 +156,11 @@ class ImputedSVD(Model):
         return (xp.concatenate([self.user_factors_, users * -mean], axis=1),
                 xp.concatenate([self.item_factors_, items.astype(xp.float32)], axis=1))
 
-    def predict(self, pairs: Pairs):
-        """Return the prediction of each pair, in stars, not clipped."""
-        self._check(pairs)
+    def _predict(self, pairs):
         return predict_pairs(pairs.users, pairs.items, self.global_mean_, self.user_bias_,
                              self.item_bias_, *self._factors())
 
-    def score(self, users):
-        """Return the predicted stars of every item for each of ``users``: (n, n_items)."""
+    def _score(self, users):
         user_factors, item_factors = self._factors()
         return (self.global_mean_ + self.user_bias_[users][:, None] + self.item_bias_
                 + user_factors[users] @ item_factors.T)
@@ -178,7 +171,7 @@ class ImputedSVD(Model):
         With "iterate" the fill depends on the answer; where filling and projecting come to rest,
         the user is a ridge regression on the known cells, which is the exact minimum too.
         """
-        new = self._with_users(ratings.n_users)
+        new = self._with_users(ratings)
         new._keep_fill(folded_baseline(self._fill(), self, self.item_bias_, ratings))
         x = new._left_over(ratings)[ratings.by_user.rows]
         side = ratings.by_user._replace(values=x)

@@ -4,6 +4,7 @@ from dataclasses import dataclass, replace
 
 from rslib.models.additive import Additive
 from rslib.models.descent import descend
+from rslib.models.domains import Count, NonNegative, Positive, Share, Whole
 from rslib.models.parts.bias import biases_per_rating
 from rslib.models.parts.factors import Factors, Implicit, Own
 from rslib.models.parts.neighbourhood import (
@@ -34,7 +35,7 @@ class Integrated(Additive):
         See `SVDpp`.
     reg_weights : float, at least 0
         :math:`\lambda_w`, on the squared weights, per rating.
-    learning_rate_weights : float
+    learning_rate_weights : float, at least 0
         Step of the weights.
     reg_user, reg_item : float, at least 0
         Of the fixed baseline :math:`\tilde b`, in ratings.
@@ -64,18 +65,18 @@ class Integrated(Additive):
     doi:10.1145/1401890.1401944.
     """
 
-    n_factors: int = 128
-    reg: float = 0.04
-    reg_bias: float = 0.02
-    n_epochs: int = 45
-    learning_rate: float = 0.015
-    decay: float = 0.95
-    init_std: float = 0.01
-    seed: int = 0
-    reg_weights: float = 0.01
-    learning_rate_weights: float = 0.002
-    reg_user: float = 5.0
-    reg_item: float = 3.0
+    n_factors: Count = 128
+    reg: NonNegative = 0.04
+    reg_bias: NonNegative = 0.02
+    n_epochs: Count = 45
+    learning_rate: Positive = 0.015
+    decay: Share = 0.95
+    init_std: Positive = 0.01
+    seed: Whole = 0
+    reg_weights: NonNegative = 0.01
+    learning_rate_weights: NonNegative = 0.002
+    reg_user: NonNegative = 5.0
+    reg_item: NonNegative = 3.0
 
     def parts(self):
         """b_u, b_i, factors as in `SVDpp`, and the sums over w_ij and over c_ij."""
@@ -96,7 +97,7 @@ class Integrated(Additive):
         residuals = ratings.values - (explicit + implicit)
         return fold_in_factors(new, replace(ratings, values=residuals))
 
-    def explain(self, user, item):
+    def _explain(self, user, item):
         """Return what each item that the user rated adds to one prediction by its weights.
 
         Returns

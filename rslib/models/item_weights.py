@@ -1,6 +1,7 @@
 """Learned interpolation weights: item by item, what its neighbours' ratings are worth."""
 
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 
@@ -9,8 +10,8 @@ from rslib.kernels import predict_pairs, similar_items, weighted_sums
 from rslib.kernels.top_k import rows_between
 from rslib.models.base import Model
 from rslib.models.baseline import baseline_of, folded_baseline
+from rslib.models.domains import Count, NonNegative, Positive, number
 from rslib.models.parts.neighbourhood import reasons, row_of
-from rslib.ratings import Pairs, Ratings
 
 BLOCK = 1 << 26     # deviations laid out at a time: 256 MB of float32
 
@@ -76,29 +77,25 @@ class ItemWeights(Model):
     Weights (ICDM 2007), section 4, doi:10.1109/ICDM.2007.90.
     """
 
-    n_neighbours: int = 50
-    solver: str = "ridge"
-    reg: float = 100.0
-    shrinkage: float = 100.0
-    n_epochs: int = 200
-    learning_rate: float = 1.5
-    tolerance: float = 1e-5
-    reg_user: float = 5.0
-    reg_item: float = 3.0
+    n_neighbours: Count = 50
+    solver: Literal["ridge", "gd"] = "ridge"
+    reg: Positive = 100.0
+    shrinkage: NonNegative = 100.0
+    n_epochs: Count = 200
+    learning_rate: number(float, 0, 2, open_low=True, open_high=True) = 1.5
+    tolerance: NonNegative = 1e-5
+    reg_user: NonNegative = 5.0
+    reg_item: NonNegative = 3.0
 
     _derived = ("neighbours_", "rated_indptr_", "rated_ids_", "rated_deviations_")
     _learned = ("weights_", "user_bias_", "item_bias_", "global_mean_", *_derived)
 
     def _fit(self, train, seen, on_epoch):
-        if self.solver not in ("ridge", "gd"):
-            raise ValueError(f"solver must be 'ridge' or 'gd', not {self.solver!r}")
-        if self.n_neighbours < 1:
-            raise ValueError(f"n_neighbours must be at least 1, not {self.n_neighbours}")
         baseline = baseline_of(self).fit(train)
         self._take(baseline, train)
         self.item_bias_, self.global_mean_ = baseline.item_bias_, baseline.global_mean_
         self.neighbours_ = self._choose(train)
-        gram, rhs = self.normal_equations()
+        gram, rhs = self._normal_equations()
         if self.solver == "gd" and rhs.size:
             return self._descend(gram, rhs, on_epoch)
         self.weights_ = solve_spd(gram, rhs)
@@ -135,6 +132,10 @@ class ItemWeights(Model):
         rhs : float32 array (n_items, n_neighbours)
             :math:`X^T d`, in stars squared.
         """
+        self.check_fitted()
+        return self._normal_equations()
+
+    def _normal_equations(self):
         xp, neighbours = array_module(self.neighbours_), self.neighbours_
         n_items, k = neighbours.shape
         gram, rhs = xp.zeros((n_items, k, k), xp.float32), xp.zeros((n_items, k), xp.float32)
@@ -171,15 +172,12 @@ class ItemWeights(Model):
         return self._run(one_epoch, lambda epoch, model: (
             on_epoch is not None and on_epoch(epoch, model)) or still)
 
-    def objective(self, ratings: Ratings) -> float:
-        """Return J of the docstring on ``ratings``, in stars squared."""
+    def _objective(self, ratings, seen):
         xp = array_module(ratings.values)
-        errors = (ratings.values - self.predict(ratings.pairs)).astype(xp.float64)
+        errors = (ratings.values - self._predict(ratings.pairs)).astype(xp.float64)
         return float((errors ** 2).sum() + self.reg * (self.weights_ ** 2).sum(dtype=xp.float64))
 
-    def predict(self, pairs: Pairs):
-        """Return the prediction of each pair, in stars, not clipped."""
-        self._check(pairs)
+    def _predict(self, pairs):
         sums, _ = weighted_sums(pairs.users, pairs.items, self.rated_indptr_, self.rated_ids_,
                                 self.rated_deviations_, (self.neighbours_, self.weights_))
         return sums + predict_pairs(pairs.users, pairs.items, self.global_mean_, self.user_bias_,
@@ -187,11 +185,11 @@ class ItemWeights(Model):
 
     def _fold_in(self, ratings):
         """Their bias is the baseline's, and the weights belong to the items."""
-        new = self._with_users(ratings.n_users)
+        new = self._with_users(ratings)
         new._take(folded_baseline(baseline_of(self), self, self.item_bias_, ratings), ratings)
         return new
 
-    def explain(self, user, item):
+    def _explain(self, user, item):
         """Return what each neighbour that the user rated adds to one prediction, largest first.
 
         Returns

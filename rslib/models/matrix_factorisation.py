@@ -1,6 +1,7 @@
 """Matrix factorisation without biases: the lecture's latent factors, by three solvers."""
 
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 
@@ -9,7 +10,7 @@ from rslib.kernels import deal_blocks, predict_pairs, ridge_rows, rules, sgd_epo
 from rslib.kernels.features import Features, feature_sums
 from rslib.kernels.states import MFState, SharedSteps
 from rslib.models.base import Model
-from rslib.ratings import Pairs, Ratings
+from rslib.models.domains import Count, NonNegative, Positive, Share, Whole
 
 
 @dataclass
@@ -48,7 +49,7 @@ class MatrixFactorisation(Model):
         Truncated SVD of the ratings less c, what is missing read as zero; or small and random.
     init_std : float, above 0
         Standard deviation of the factors at a random start.
-    seed : int
+    seed : int, at least 0
         Start, and order of the users in "sgd".
 
     Attributes
@@ -79,25 +80,23 @@ class MatrixFactorisation(Model):
     (AAIM 2008), section 3 (weighted lambda), doi:10.1007/978-3-540-68880-8_32.
     """
 
-    n_factors: int = 32
-    solver: str = "sgd"
-    reg_user: float = 0.1
-    reg_item: float = 0.1
+    n_factors: Count = 32
+    solver: Literal["gd", "sgd", "als"] = "sgd"
+    reg_user: NonNegative = 0.1
+    reg_item: NonNegative = 0.1
     weighted: bool = True
     centred: bool = False
-    n_epochs: int = 60
-    learning_rate: float = 0.01
-    decay: float = 0.99
-    start: str = "svd"
-    init_std: float = 0.05
-    seed: int = 0
+    n_epochs: Count = 60
+    learning_rate: Positive = 0.01
+    decay: Share = 0.99
+    start: Literal["svd", "random"] = "svd"
+    init_std: Positive = 0.05
+    seed: Whole = 0
 
     _learned = ("user_factors_", "item_factors_", "global_mean_")
 
     def _fit(self, train, seen, on_epoch):
-        solve = {"gd": self._gd, "sgd": self._sgd, "als": self._als}.get(self.solver)
-        if solve is None:
-            raise ValueError(f"solver must be 'gd', 'sgd' or 'als', not {self.solver!r}")
+        solve = {"gd": self._gd, "sgd": self._sgd, "als": self._als}[self.solver]
         rng = np.random.default_rng(self.seed)
         self._start(train, rng)
         return self._run(solve(train, rng), on_epoch)
@@ -108,10 +107,6 @@ class MatrixFactorisation(Model):
 
     def _start(self, train, rng):
         """Factors at their start, zero where there are no ratings."""
-        if self.n_factors < 1:
-            raise ValueError(f"n_factors must be at least 1, not {self.n_factors}")
-        if self.start not in ("svd", "random"):
-            raise ValueError(f"start must be 'svd' or 'random', not {self.start!r}")
         xp = array_module(train.values)
         self.global_mean_ = float(train.values.mean(dtype=xp.float64))
         start = self._singular_vectors if self.start == "svd" else self._draws
@@ -159,13 +154,13 @@ class MatrixFactorisation(Model):
 
         def one_epoch(epoch):
             nonlocal step, errors
-            objective = self._objective(errors, penalties)
+            objective = self._charged(errors, penalties)
             p, q = self.user_factors_, self.item_factors_
             down_p, down_q = self._downhill(train, errors, penalties)
             while True:
                 self.user_factors_, self.item_factors_ = p + step * down_p, q + step * down_q
                 errors = self._errors(train)
-                if self._objective(errors, penalties) <= objective:     # infinity and NaN are not
+                if self._charged(errors, penalties) <= objective:     # infinity and NaN are not
                     break
                 step /= 2
         return one_epoch
@@ -198,15 +193,14 @@ class MatrixFactorisation(Model):
         ridge = penalty * array_module(others).ones_like(others[:1])
         return ridge_rows(side.indptr, side.ids, side.values - self._centre, others, ridge)
 
-    def _objective(self, errors, penalties):
+    def _charged(self, errors, penalties):
         xp = array_module(errors)
         lengths = sum((penalty * factors.astype(xp.float64) ** 2).sum() for penalty, factors in
                       zip(penalties, (self.user_factors_, self.item_factors_), strict=True))
         return float((errors.astype(xp.float64) ** 2).sum() + lengths)
 
-    def objective(self, ratings: Ratings) -> float:
-        """Return J of the docstring on ``ratings``, in stars squared."""
-        return self._objective(self._errors(ratings), self._penalties(ratings))
+    def _objective(self, ratings, seen):
+        return self._charged(self._errors(ratings), self._penalties(ratings))
 
     def _products(self, pairs):
         """Return c plus the dot product for each pair."""
@@ -215,15 +209,13 @@ class MatrixFactorisation(Model):
         return predict_pairs(pairs.users, pairs.items, self._centre, *no_bias, self.user_factors_,
                              self.item_factors_)
 
-    def predict(self, pairs: Pairs):
-        """Return the prediction of each pair, in stars, not clipped; the mean where unknown."""
-        self._check(pairs)
+    def _predict(self, pairs):
+        """The mean where a side is unknown."""
         known = _known(self.user_factors_)[pairs.users] & _known(self.item_factors_)[pairs.items]
         stars = self._products(pairs)
         return array_module(stars).where(known, stars, np.float32(self.global_mean_))
 
-    def score(self, users):
-        """Return the predicted stars of every item for each of ``users``: (n, n_items)."""
+    def _score(self, users):
         known = _known(self.user_factors_)[users][:, None] & _known(self.item_factors_)
         stars = self._centre + self.user_factors_[users] @ self.item_factors_.T
         return array_module(stars).where(known, stars, np.float32(self.global_mean_))
@@ -231,7 +223,7 @@ class MatrixFactorisation(Model):
     def _fold_in(self, ratings):
         """J is quadratic in one user's factors: one ridge regression gives the exact minimum."""
         factors = self._solve(ratings.by_user, self.item_factors_, self._penalties(ratings)[0])
-        return self._with_users(ratings.n_users, user_factors_=factors)
+        return self._with_users(ratings, user_factors_=factors)
 
 
 def _counts(ids, n):

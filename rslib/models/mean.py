@@ -1,10 +1,10 @@
 """Averages: the first three rungs."""
 
 from dataclasses import dataclass
+from typing import Literal
 
 from rslib.backend import array_module, sum_by
 from rslib.models.base import Model
-from rslib.ratings import Pairs
 
 
 @dataclass
@@ -40,15 +40,13 @@ class Mean(Model):
     CS246 lecture slides: 1.1296, 1.0651 and 1.0533 on the Netflix quiz set.
     """
 
-    by: str = "global"
+    by: Literal["global", "user", "item"] = "global"
 
     _learned = ("means_", "global_mean_")
 
     def _groups(self, pairs):
         columns = {"user": (pairs.users, pairs.n_users), "item": (pairs.items, pairs.n_items),
                    "global": (pairs.users * 0, 1)}
-        if self.by not in columns:
-            raise ValueError(f"by must be 'global', 'user' or 'item', not {self.by!r}")
         return columns[self.by]
 
     def _fit(self, train, seen, on_epoch):
@@ -63,19 +61,18 @@ class Mean(Model):
     @property
     def n_parameters(self):
         """One mean a group, and the global mean that stands in for a group without ratings."""
+        self.check_fitted()
         return len(self.means_) + (self.by != "global")
 
-    def predict(self, pairs: Pairs):
-        """Return the average that applies to each pair, in stars."""
-        self._check(pairs)
+    def _predict(self, pairs):
         return self.means_[self._groups(pairs)[0]]
 
     def _fold_in(self, ratings):
         """Return the model for the users of ``ratings``, new to it, without refitting."""
         if self.by != "user":
-            return self._with_users(ratings.n_users)
+            return self._with_users(ratings)
         means = Mean(by="user").fit(ratings).means_
         xp = array_module(means)
         rated = xp.bincount(ratings.users, minlength=ratings.n_users) > 0
         means = xp.where(rated, means, xp.float32(self.global_mean_))
-        return self._with_users(ratings.n_users, means_=means)
+        return self._with_users(ratings, means_=means)

@@ -1,7 +1,7 @@
 """Neighbours: what a user said of similar items, or what similar users said of an item."""
 
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import numpy as np
 
@@ -9,12 +9,11 @@ from rslib.backend import array_module, asnumpy
 from rslib.kernels import neighbour_deviations, predict_pairs, similar_items, similarity_blocks
 from rslib.models.base import Model
 from rslib.models.baseline import baseline_of, folded_baseline
+from rslib.models.domains import Count, NonNegative, Positive
 from rslib.models.mean import Mean
-from rslib.ratings import CSR, Pairs
+from rslib.ratings import CSR
 
 BUDGET = 1 << 29    # bytes for the similarities: all pairs of 11,585 items, lists beyond
-
-SIMILARITIES = ("pearson", "cosine", "adjusted-cosine", "baseline")
 
 
 class Neighbour(NamedTuple):
@@ -95,15 +94,15 @@ class Neighbours(Model):
     Algorithms (WWW 2001), section 3.1 (adjusted cosine), doi:10.1145/371920.372071.
     """
 
-    by: str = "item"
-    similarity: str = "baseline"
+    by: Literal["item", "user"] = "item"
+    similarity: Literal["pearson", "cosine", "adjusted-cosine", "baseline"] = "baseline"
     deviations: bool = True
-    n_neighbours: int = 40
-    min_neighbours: int = 1
-    shrinkage: float = 200.0
-    power: float = 1.0
-    reg_user: float = 5.0
-    reg_item: float = 3.0
+    n_neighbours: Count = 40
+    min_neighbours: Count = 1
+    shrinkage: NonNegative = 200.0
+    power: Positive = 1.0
+    reg_user: NonNegative = 5.0
+    reg_item: NonNegative = 3.0
 
     _learned = ("weights_", "similar_", "indptr_", "rated_", "averaged_", "user_bias_",
                 "item_bias_", "global_mean_")
@@ -111,10 +110,6 @@ class Neighbours(Model):
     _why_no_fold_in = "whom a new user is similar to, only a pass over all ratings can tell"
 
     def _fit(self, train, seen, on_epoch):
-        for name, value, known in (("by", self.by, ("item", "user")),
-                                   ("similarity", self.similarity, SIMILARITIES)):
-            if value not in known:
-                raise ValueError(f"{name} must be one of {', '.join(known)}, not {value!r}")
         baseline = baseline_of(self).fit(train)
         self.global_mean_ = baseline.global_mean_
         self.user_bias_, self.item_bias_ = baseline.user_bias_, baseline.item_bias_
@@ -173,9 +168,7 @@ class Neighbours(Model):
         return neighbour_deviations(speakers, about, ratings, averaged, weights, self.n_neighbours,
                                     self.min_neighbours)
 
-    def predict(self, pairs: Pairs):
-        """Return the prediction of each pair, in stars, not clipped."""
-        self._check(pairs)
+    def _predict(self, pairs):
         level, average = self._level(pairs.users, pairs.items), self._average(pairs, self.averaged_)
         if self.deviations:
             return level + average
@@ -183,11 +176,15 @@ class Neighbours(Model):
         anyone = self._average(pairs, xp.ones_like(self.averaged_)) > 0     # ones average to one
         return xp.where(anyone, average, level)
 
-    def explain(self, user: int, item: int) -> list[Neighbour]:
+    def _explain(self, user, item):
         """Return the neighbours that speak in one prediction, the most similar first.
 
         Their contributions sum to the prediction less its baseline, or, for the plain average, to
         the prediction.
+
+        Returns
+        -------
+        list of Neighbour
         """
         speaker, about = self._swapped(user, item)
         here = slice(*(int(end) for end in self.indptr_[speaker:speaker + 2]))
@@ -225,6 +222,6 @@ class Neighbours(Model):
         if self.by == "user":
             return super()._fold_in(ratings)
         baseline = folded_baseline(baseline_of(self), self, self.item_bias_, ratings)
-        new = self._with_users(ratings.n_users, user_bias_=baseline.user_bias_)
+        new = self._with_users(ratings, user_bias_=baseline.user_bias_)
         new.learn(new._spoken(ratings))
         return new

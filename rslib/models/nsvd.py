@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from rslib.models.additive import Additive
 from rslib.models.descent import descend
+from rslib.models.domains import Count, NonNegative, Positive, Share, Whole
 from rslib.models.parts.bias import biases_per_rating
 from rslib.models.parts.factors import Factors, Implicit
 from rslib.models.parts.newcomers import fold_in_biases
@@ -30,16 +31,16 @@ class NSVD(Additive):
     n_factors : int, at least 1
     reg : float, at least 0
         :math:`\lambda`, on the squared factors, per rating.
-    reg_bias : float, above 0
+    reg_bias : float, at least 0
         :math:`\lambda_b`, on the squared biases, per rating.
     n_epochs : int, at least 1
         Passes over the ratings.
-    learning_rate : float
+    learning_rate : float, above 0
     decay : float in (0, 1]
         Factor on the step after each epoch.
     init_std : float, above 0
         Standard deviation of the factors at the start.
-    seed : int
+    seed : int, at least 0
         Start, and order of the users.
 
     Attributes
@@ -65,14 +66,14 @@ class NSVD(Additive):
     Cup 2007), section 3.5 (NSVD1).
     """
 
-    n_factors: int = 64
-    reg: float = 0.005
-    reg_bias: float = 0.01
-    n_epochs: int = 30
-    learning_rate: float = 0.015
-    decay: float = 0.95
-    init_std: float = 0.05
-    seed: int = 0
+    n_factors: Count = 64
+    reg: NonNegative = 0.005
+    reg_bias: NonNegative = 0.01
+    n_epochs: Count = 30
+    learning_rate: Positive = 0.015
+    decay: Share = 0.95
+    init_std: Positive = 0.05
+    seed: Whole = 0
 
     def parts(self):
         """b_u, b_i, and q_i times the sum of y_j."""

@@ -1,12 +1,14 @@
 """Restricted Boltzmann machine: a rating is a level that hidden units explain."""
 
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 
 from rslib.backend import array_module, rows_of, sum_by
 from rslib.kernels import level_probabilities
 from rslib.models.boltzmann import BoltzmannMachine
+from rslib.models.domains import Count, NonNegative, Positive, Share, Whole, number
 from rslib.models.rating_levels import Bias
 from rslib.ratings import Pairs, Ratings
 
@@ -61,9 +63,9 @@ class RBM(BoltzmannMachine):
     n_epochs : int, at least 1
     n_steps : int, at least 1
         T of the last epochs; it rises from 1 in stages of equal length.
-    learning_rate : float
+    learning_rate : float, above 0
         Of the weights, per rating.
-    condition_rate : float
+    condition_rate : float, at least 0
         Learning rate of D, in parts of it.
     bias_rate : float in (0, 1]
         Share of a Newton step that the biases take in an epoch.
@@ -76,7 +78,7 @@ class RBM(BoltzmannMachine):
         Cases a step.
     init_std : float, above 0
         Standard deviation of the weights at the start.
-    seed : int
+    seed : int, at least 0
         Start, order of the cases, and states.
 
     Attributes
@@ -109,27 +111,27 @@ class RBM(BoltzmannMachine):
     Netflix Grand Prize (2009), section VI, for the biases of user and date.
     """
 
-    visible: str = "users"
-    n_hidden: int = 200
-    hidden: str = "binary"
+    visible: Literal["items", "users"] = "users"
+    n_hidden: Count = 200
+    hidden: Literal["binary", "gaussian"] = "binary"
     conditional: bool = False
-    rank: int = 0
+    rank: Whole = 0
     case_bias: bool = True
     session_bias: bool = False
-    n_levels: int = 10
-    reg: float = 0.05
-    reg_bias: float = 1.0
-    n_epochs: int = 20
-    n_steps: int = 1
-    learning_rate: float = 0.0015
-    condition_rate: float = 2.0
-    bias_rate: float = 0.3
-    decay: float = 0.94
-    momentum: float = 0.9
+    n_levels: number(int, 2) = 10
+    reg: NonNegative = 0.05
+    reg_bias: Positive = 1.0
+    n_epochs: Count = 20
+    n_steps: Count = 1
+    learning_rate: Positive = 0.0015
+    condition_rate: NonNegative = 2.0
+    bias_rate: Share = 0.3
+    decay: Share = 0.94
+    momentum: number(float, 0, 1, open_high=True) = 0.9
     sampled: bool = False
-    batch_size: int = 100
-    init_std: float = 0.01
-    seed: int = 0
+    batch_size: Count = 100
+    init_std: Positive = 0.01
+    seed: Whole = 0
 
     _learned = ("weights_", "hidden_bias_", "condition_", "level_factors_", "hidden_factors_",
                 "levels_", "log_shares_", "visible_bias_", "case_bias_", "session_bias_",
@@ -146,7 +148,6 @@ class RBM(BoltzmannMachine):
         return "users are visible units, whose weights are learned: fit with visible='items'"
 
     def _fit(self, train, seen, on_epoch):
-        self._refuse_unknown()
         rng, velocity = np.random.default_rng(self.seed), {}
         self._start(train, rng)
         known = self._known(train, seen)
@@ -156,29 +157,27 @@ class RBM(BoltzmannMachine):
             self._epoch(known, velocity, n_steps, self.decay ** (epoch - 1), rng)
         return self._run(one_epoch, on_epoch, lambda: self._settle(known))
 
-    def _refuse_unknown(self):
-        for name, choices in (("visible", ("items", "users")), ("hidden", ("binary", "gaussian"))):
-            if self.learned(name) not in choices:
-                raise ValueError(f"{name} must be {choices[0]!r} or {choices[1]!r}, "
-                                 f"not {self.learned(name)!r}")
-
     def probabilities(self, pairs: Pairs):
         """Return the probability of each level of each pair, (n, K)."""
-        self._check(pairs)
+        self.check_pairs(pairs)
+        return self._probabilities(pairs)
+
+    def _probabilities(self, pairs):
         visible, cases = self._sides(pairs)
         biases = [Bias(name, ids, None) for name, ids in self._bias_ids(pairs)]
         return level_probabilities(self.weights_, self._offsets(biases), self.hidden_means_,
                                    visible, cases)
 
-    def predict(self, pairs: Pairs):
-        """Return the expectation of each rating, in stars, not clipped."""
-        return self.probabilities(pairs) @ self.levels_
+    def _predict(self, pairs):
+        """The expectation of each rating."""
+        return self._probabilities(pairs) @ self.levels_
 
     def free_energy(self, ratings: Ratings, *, seen: Pairs | None = None):
         """Return F of the docstring for each case of ``ratings``, (n_cases,), without units.
 
         Cases that rated nothing are among them, with what their hidden units say alone.
         """
+        self.check_ratings(ratings, seen)
         xp = array_module(ratings.values)
         known = self._known(ratings, seen)
         offsets = self._offsets(known.biases)[xp.arange(len(ratings)), known.cases.levels]
@@ -203,7 +202,7 @@ class RBM(BoltzmannMachine):
         """
         if self.visible == "users":
             return super()._fold_in(ratings)
-        xp, new = array_module(ratings.values), self._with_users(ratings.n_users)
+        xp, new = array_module(ratings.values), self._with_users(ratings)
         new._learn_sessions(ratings)
         new._start_biases(xp, 0, ratings.n_users)
         new.visible_bias_ = self.visible_bias_

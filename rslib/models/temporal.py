@@ -1,8 +1,10 @@
 """What the models of time have in common: the settings of their biases."""
 
 from dataclasses import dataclass
+from typing import Literal
 
 from rslib.models.additive import Additive
+from rslib.models.domains import Positive, Whole, number
 
 
 @dataclass(kw_only=True)
@@ -12,18 +14,18 @@ class Temporal(Additive):
     `rslib.models.parts.time.time_biases` makes parts of them.
     """
 
-    calendar_days: int = 30
-    item_bin_days: int = 70
-    drift: str = "linear"
+    calendar_days: Whole = 30
+    item_bin_days: Whole = 70
+    drift: Literal["none", "linear", "spline"] = "linear"
     day_bias: bool = True
     frequency: bool = False
-    beta: float = 0.4
-    spline_decay: float = 0.3
-    frequency_base: float = 6.76
-    reg_user: float = 5.0
-    reg_item: float = 3.0
-    reg_calendar: float = 50.0
-    reg_bin: float = 100.0
-    reg_drift: float = 50.0
-    reg_day: float = 15.0
-    reg_frequency: float = 25.0
+    beta: Positive = 0.4
+    spline_decay: Positive = 0.3
+    frequency_base: number(float, 1, open_low=True) = 6.76
+    reg_user: Positive = 5.0
+    reg_item: Positive = 3.0
+    reg_calendar: Positive = 50.0
+    reg_bin: Positive = 100.0
+    reg_drift: Positive = 50.0
+    reg_day: Positive = 15.0
+    reg_frequency: Positive = 25.0

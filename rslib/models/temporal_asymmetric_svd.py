@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from rslib.models.descent import descend_by_session
+from rslib.models.domains import Count, NonNegative, Positive, Share, Whole
 from rslib.models.parts.fading import FadingFactors
 from rslib.models.parts.time import time_biases
 from rslib.models.temporal import Temporal
@@ -31,22 +32,22 @@ class TemporalAsymmetricSVD(Temporal):
     Parameters
     ----------
     n_factors : int, at least 1
-    reg : float, above 0
+    reg : float, at least 0
         :math:`\lambda`, on the squared factors, per rating.
     rate : float, above 0
         :math:`\beta_0`, per day.
-    learning_rate_rate : float
+    learning_rate_rate : float, at least 0
         Step of :math:`\ln \beta_u`; 0 leaves all at ``rate``.
     reg_rate : float, at least 0
         :math:`\lambda_\beta`.
     n_epochs : int, at least 1
         Passes over the ratings.
-    learning_rate : float
+    learning_rate : float, above 0
     decay : float in (0, 1]
         Factor on the steps after each pass.
     init_std : float, above 0
         Standard deviation of the factors at the start.
-    seed : int
+    seed : int, at least 0
         Start, and order of the users.
     calendar_days, item_bin_days, drift, day_bias, frequency, beta, spline_decay, frequency_base,
     reg_user, reg_item, reg_calendar, reg_bin, reg_drift, reg_day, reg_frequency
@@ -82,16 +83,16 @@ class TemporalAsymmetricSVD(Temporal):
     factorised neighbourhood, doi:10.1145/1644873.1644874.
     """
 
-    n_factors: int = 64
-    reg: float = 0.005
-    rate: float = 0.001
-    learning_rate_rate: float = 0.1
-    reg_rate: float = 1.0
-    n_epochs: int = 40
-    learning_rate: float = 0.015
-    decay: float = 0.95
-    init_std: float = 0.05
-    seed: int = 0
+    n_factors: Count = 64
+    reg: NonNegative = 0.005
+    rate: Positive = 0.001
+    learning_rate_rate: NonNegative = 0.1
+    reg_rate: NonNegative = 1.0
+    n_epochs: Count = 40
+    learning_rate: Positive = 0.015
+    decay: Share = 0.95
+    init_std: Positive = 0.05
+    seed: Whole = 0
 
     def parts(self):
         """b_ui(t), and q_i times the sum over x_j and y_j."""

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from rslib.models.domains import Count, Positive
 from rslib.models.parts.time import time_biases
 from rslib.models.temporal import Temporal
 
@@ -42,9 +43,10 @@ class TemporalBaseline(Temporal):
         :math:`\sigma`, per day.
     frequency_base : float, above 1
         a.
-    reg_user, reg_item, reg_calendar, reg_bin, reg_drift, reg_day, reg_scale, reg_frequency : float
-        Penalties, above 0, in ratings: a parameter backed by that many is halved. ``reg_scale`` is
-        that of :math:`c_u` and, ten times over, of :math:`c_{ut}`.
+    reg_user, reg_item, reg_calendar, reg_bin, reg_drift, reg_day, reg_frequency : float, above 0
+        Penalties, in ratings: a parameter backed by that many is halved.
+    reg_scale : float, above 0
+        The same, that of :math:`c_u` and, ten times over, of :math:`c_{ut}`.
     n_epochs : int, at least 1
         Rounds over all kinds of parameters.
 
@@ -88,8 +90,8 @@ class TemporalBaseline(Temporal):
 
     frequency: bool = True
     scale: bool = True
-    reg_scale: float = 5.0
-    n_epochs: int = 20
+    reg_scale: Positive = 5.0
+    n_epochs: Count = 20
 
     def parts(self):
         """The terms of the equation, in its order."""

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from rslib.models.descent import descend_by_session
+from rslib.models.domains import Count, NonNegative, Positive, Share, Whole
 from rslib.models.parts.factors import Factors, Implicit, Own, daily_factors
 from rslib.models.parts.fading import FadingWeights
 from rslib.models.parts.time import time_biases
@@ -29,7 +30,7 @@ class TemporalIntegrated(Temporal):
         See `TemporalWeights`.
     reg_weights : float, at least 0
         :math:`\lambda_w`, on the squared weights, per rating.
-    learning_rate_weights : float
+    learning_rate_weights : float, at least 0
         Step of the weights.
     calendar_days, item_bin_days, drift, day_bias, frequency, beta, spline_decay, frequency_base,
     reg_user, reg_item, reg_calendar, reg_bin, reg_drift, reg_day, reg_frequency
@@ -54,20 +55,20 @@ class TemporalIntegrated(Temporal):
     Koren, The BellKor Solution to the Netflix Grand Prize (2009), section V.
     """
 
-    n_factors: int = 128
-    reg: float = 0.04
-    drift_weight: float = 0.5
-    day_weight: float = 0.3
-    n_epochs: int = 40
-    learning_rate: float = 0.015
-    decay: float = 0.95
-    init_std: float = 0.01
-    seed: int = 0
-    rate: float = 0.001
-    learning_rate_rate: float = 0.1
-    reg_rate: float = 1.0
-    reg_weights: float = 0.01
-    learning_rate_weights: float = 0.002
+    n_factors: Count = 128
+    reg: NonNegative = 0.04
+    drift_weight: NonNegative = 0.5
+    day_weight: NonNegative = 0.3
+    n_epochs: Count = 40
+    learning_rate: Positive = 0.015
+    decay: Share = 0.95
+    init_std: Positive = 0.01
+    seed: Whole = 0
+    rate: Positive = 0.001
+    learning_rate_rate: NonNegative = 0.1
+    reg_rate: NonNegative = 1.0
+    reg_weights: NonNegative = 0.01
+    learning_rate_weights: NonNegative = 0.002
 
     def parts(self):
         """b_ui(t), factors as in `TimeSVDpp`, and the sum over w_ij and c_ij."""

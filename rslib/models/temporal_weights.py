@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from rslib.models.descent import descend_by_session
+from rslib.models.domains import Count, NonNegative, Positive, Share, Whole
 from rslib.models.parts.fading import FadingWeights
 from rslib.models.parts.time import time_biases
 from rslib.models.temporal import Temporal
@@ -32,16 +33,16 @@ class TemporalWeights(Temporal):
         :math:`\lambda`, on the squared weights, per rating.
     rate : float, above 0
         :math:`\beta_0`, per day: after 1/rate days a rating has lost 63 per cent of its voice.
-    learning_rate_rate : float
+    learning_rate_rate : float, at least 0
         Step of :math:`\ln \beta_u`; 0 leaves all at ``rate``.
     reg_rate : float, at least 0
         :math:`\lambda_\beta`.
     n_epochs : int, at least 1
         Passes over the ratings.
-    learning_rate : float
+    learning_rate : float, above 0
     decay : float in (0, 1]
         Factor on the steps after each pass.
-    seed : int
+    seed : int, at least 0
         Order of the users.
     calendar_days, item_bin_days, drift, day_bias, frequency, beta, spline_decay, frequency_base,
     reg_user, reg_item, reg_calendar, reg_bin, reg_drift, reg_day, reg_frequency
@@ -79,14 +80,14 @@ class TemporalWeights(Temporal):
     doi:10.1145/1557019.1557072.
     """
 
-    reg: float = 0.002
-    rate: float = 0.001
-    learning_rate_rate: float = 0.1
-    reg_rate: float = 1.0
-    n_epochs: int = 40
-    learning_rate: float = 0.01
-    decay: float = 0.99
-    seed: int = 0
+    reg: NonNegative = 0.002
+    rate: Positive = 0.001
+    learning_rate_rate: NonNegative = 0.1
+    reg_rate: NonNegative = 1.0
+    n_epochs: Count = 40
+    learning_rate: Positive = 0.01
+    decay: Share = 0.99
+    seed: Whole = 0
 
     def parts(self):
         """b_ui(t), and the sum over w_ij and c_ij."""

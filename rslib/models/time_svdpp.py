@@ -7,6 +7,7 @@ import numpy as np
 from rslib.backend import array_module
 from rslib.kernels import feature_sums, ridge_rows
 from rslib.models.descent import descend_by_session
+from rslib.models.domains import Count, NonNegative, Positive, Share, Whole
 from rslib.models.parts.factors import Factors, Implicit, Own, daily_factors
 from rslib.models.parts.features import implicit_features
 from rslib.models.parts.part import alternate
@@ -37,18 +38,18 @@ class TimeSVDpp(Temporal):
     Parameters
     ----------
     n_factors : int, at least 1
-    reg : float, above 0
+    reg : float, at least 0
         :math:`\lambda`, on the squared factors, per rating.
     drift_weight, day_weight : float, at least 0
         v and o.
     n_epochs : int, at least 1
         Passes over the ratings.
-    learning_rate : float
+    learning_rate : float, above 0
     decay : float in (0, 1]
         Factor on the step after each pass.
     init_std : float, above 0
         Standard deviation of the factors at the start.
-    seed : int
+    seed : int, at least 0
         Start, and order of the users.
     calendar_days, item_bin_days, drift, day_bias, frequency, beta, spline_decay, frequency_base,
     reg_user, reg_item, reg_calendar, reg_bin, reg_drift, reg_day, reg_frequency
@@ -84,15 +85,15 @@ class TimeSVDpp(Temporal):
     doi:10.1145/1557019.1557072.
     """
 
-    n_factors: int = 128
-    reg: float = 0.04
-    drift_weight: float = 0.5
-    day_weight: float = 0.3
-    n_epochs: int = 40
-    learning_rate: float = 0.015
-    decay: float = 0.95
-    init_std: float = 0.01
-    seed: int = 0
+    n_factors: Count = 128
+    reg: NonNegative = 0.04
+    drift_weight: NonNegative = 0.5
+    day_weight: NonNegative = 0.3
+    n_epochs: Count = 40
+    learning_rate: Positive = 0.015
+    decay: Share = 0.95
+    init_std: Positive = 0.01
+    seed: Whole = 0
 
     def parts(self):
         """b_ui(t), and q_i times p_u, alpha_u, p_ut and the sum of y_j."""

@@ -18,6 +18,7 @@ from rslib.sources import movielens, netflix, own, store
 from rslib.sources.build import Source
 from rslib.sources.download import PUBLISHED, check, find
 from rslib.sources.errors import SourceError, SourceMissing
+from rslib.sources.like import numbering_of, renumbered
 from rslib.sources.locate import BadValue
 from rslib.sources.members import is_archive, members, stamps
 
@@ -88,7 +89,8 @@ def _maker(name, path, given, scale):
 
 def load(name_or_path="ml-latest-small", *, user: str | None = None, item: str | None = None,
          rating: str | None = None, time: str | None = None,
-         scale: tuple[float, float] | None = None, cache: str | Path | None = None) -> Ratings:
+         scale: tuple[float, float] | None = None, like=None, new_users: bool = False,
+         cache: str | Path | None = None) -> Ratings:
     """Read ratings by name or from a file, a folder or an archive.
 
     Users and items are numbered from 0 in ascending order of their ids in the source, and only
@@ -107,6 +109,12 @@ def load(name_or_path="ml-latest-small", *, user: str | None = None, item: str |
     scale : (float, float) or None
         Lowest and highest rating, in stars; None takes what the published set declares, or what a
         table of your own holds.
+    like : Ratings, Pairs, Numbering, fitted model or None
+        Number users and items as there, and count days from its day 0. Rows with an id unknown
+        there are left out.
+    new_users : bool
+        With ``like``: the users are new, and numbered by this file; only the items are as there.
+        What ``fold_in`` takes.
     cache : path or None
         Folder of the stores; None is data/.cache.
 
@@ -129,8 +137,15 @@ def load(name_or_path="ml-latest-small", *, user: str | None = None, item: str |
     Warns
     -----
     UserWarning
-        When the store is built and duplicates were dropped.
+        When the store is built and duplicates were dropped, and when rows are unknown to ``like``.
     """
+    if like is not None:
+        numbering = numbering_of(like)      # before a long read
+        ratings = load(name_or_path, user=user, item=item, rating=rating, time=time, scale=scale,
+                       cache=cache)
+        return renumbered(ratings, numbering, new_users=new_users, label=str(name_or_path))
+    if new_users:
+        raise ValueError("new_users=True says how like= is meant: pass like=model, too")
     name, cache = str(name_or_path), Path(cache or HOME / "data" / ".cache")
     if re.fullmatch(r"synthetic(-[0-9.]+[km]?)?", name):
         from rslib.sources.synthetic import load_synthetic

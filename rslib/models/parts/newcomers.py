@@ -24,7 +24,7 @@ def fold_in_biases(model, ratings):
     factors = find(model.parts(), Factors)
     sums = feature_sums(factors.features_of(model, ratings, None), factors.table(model))
     bias = _regress(model, ratings, sums, array_module(sums).ones_like(model.item_bias_)[:, None])
-    return model._with_users(ratings.n_users, user_bias_=bias[:, 0], user_sums_=sums)
+    return model._with_users(ratings, user_bias_=bias[:, 0], user_sums_=sums)
 
 
 def fold_in_factors(model, ratings):
@@ -35,5 +35,5 @@ def fold_in_factors(model, ratings):
                                 axis=1)
     weights = _regress(model, ratings, implicit, regressors)
     bias, factors = (xp.ascontiguousarray(part) for part in (weights[:, 0], weights[:, 1:]))
-    return model._with_users(ratings.n_users, user_bias_=bias, user_factors_=factors,
+    return model._with_users(ratings, user_bias_=bias, user_factors_=factors,
                              user_sums_=factors + implicit)

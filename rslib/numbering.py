@@ -1,0 +1,108 @@
+"""Which number stands for which user and item of the source, and which date is day 0."""
+
+import hashlib
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+import numpy as np
+
+__all__ = ["Numbering"]
+
+
+def _digest(ids):
+    """A digest of ids that two columns share when they hold the same ids in the same order."""
+    ids = np.asarray(ids)
+    if ids.dtype.kind in "iu":
+        return hashlib.blake2b(ids.astype("<i8").tobytes(), digest_size=16).hexdigest()
+    digest = hashlib.blake2b(digest_size=16)
+    for text in ids.tolist():
+        digest.update(f"{len(str(text))}:{text}".encode())
+    return digest.hexdigest()
+
+
+@dataclass(frozen=True, eq=False)
+class Numbering:
+    """Raw ids by number: it travels with ratings, pairs and fitted models.
+
+    Numbers mean something only within a numbering: item 7 of one file is not item 7 of another.
+    Where two numberings meet they must say the same; what one of them doesn't know is not compared.
+
+    Parameters
+    ----------
+    user_ids, item_ids : array (n_users,), (n_items,) or None
+        The ids of the source, integers or text: ``item_ids[i]`` is what the source calls item i.
+        On the host.
+    titles : array of str (n_items,) or None
+        Titles of the items in the same order; they are not compared.
+    first_day : str or None
+        ISO date of day 0.
+    """
+
+    user_ids: np.ndarray | None = None
+    item_ids: np.ndarray | None = None
+    titles: np.ndarray | None = None
+    first_day: str | None = None
+
+    @cached_property
+    def _keys(self):
+        return {name: None if ids is None else _digest(ids)
+                for name, ids in (("users", self.user_ids), ("items", self.item_ids))}
+
+    def differs(self, other, *, users=True, days=True):
+        """Return in what two numberings differ: "users", "items", "days", or None.
+
+        Parameters
+        ----------
+        other : Numbering
+        users, days : bool
+            Whether these are compared, too.
+        """
+        if other is self:
+            return None
+        for name, compared in (("items", True), ("users", users)):
+            ours, theirs = self._keys[name], other._keys[name]
+            if compared and None not in (ours, theirs) and ours != theirs:
+                return name
+        if days and None not in (self.first_day, other.first_day):
+            return "days" if self.first_day != other.first_day else None
+        return None
+
+    def title(self, item):
+        """Return the title of item ``item``, or its raw id, or its number where neither is known.
+        """
+        names = self.item_ids if self.titles is None else self.titles
+        return str(int(item) if names is None else names[int(item)])
+
+    def with_users(self, user_ids):
+        """Return the same items and days with other users."""
+        return replace(self, user_ids=user_ids)
+
+    def arrays(self):
+        """Return what is known as plain arrays by name, to save; see `from_arrays`."""
+        found = {}
+        for name in ("user_ids", "item_ids", "titles"):
+            column = getattr(self, name)
+            if column is None:
+                continue
+            column = np.asarray(column)
+            if column.dtype.kind in "iu":
+                found[name] = column
+                continue
+            encoded = [str(text).encode() for text in column.tolist()]
+            found[f"{name}.text"] = np.frombuffer(b"".join(encoded), np.uint8)
+            found[f"{name}.ends"] = np.cumsum([len(text) for text in encoded], dtype=np.int64)
+        return found
+
+    @classmethod
+    def from_arrays(cls, arrays, first_day=None):
+        """Return the numbering that `arrays` gave these arrays of."""
+        known = {}
+        for name in ("user_ids", "item_ids", "titles"):
+            if name in arrays:
+                known[name] = arrays[name]
+            elif f"{name}.text" in arrays:
+                text, ends = arrays[f"{name}.text"].tobytes(), arrays[f"{name}.ends"].tolist()
+                starts = [0, *ends[:-1]]
+                known[name] = np.array([text[start:end].decode()
+                                        for start, end in zip(starts, ends, strict=True)], object)
+        return cls(**known, first_day=first_day)
