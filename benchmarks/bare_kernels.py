@@ -73,7 +73,7 @@ def time_svdpp(ratings, k):
 def sgd_objective(ratings, state):
     """Return the objective of `BiasedMF` at the settings of `sgd`."""
     model = BiasedMF(n_factors=state[2].shape[1], reg=0.1, reg_bias=0.02)
-    model.n_users_, model.n_items_ = ratings.n_users, ratings.n_items
+    model._world(ratings)
     model.global_mean_ = float(ratings.values.mean(dtype=np.float64))
     model.user_bias_, model.item_bias_, model.user_factors_, model.item_factors_ = state
     return model.objective(ratings)

@@ -1,11 +1,10 @@
 """Residual chaining: each model explains what those before it left over."""
 
-import json
 from dataclasses import dataclass, field, replace
 
-import numpy as np
-
+from rslib.backend import asnumpy
 from rslib.models import MODELS, Baseline, Model, Neighbours
+from rslib.models.saved import read, write
 
 
 @dataclass
@@ -103,14 +102,8 @@ class Chain(Model):
     def save(self, path):
         """Write all links to ``path`` (.npz), by one rename."""
         self.check_fitted()
-        flat = replace(self)
-        flat._same_world(self)
-        flat._learned = tuple(f"{at}.{name}" for at, link in enumerate(self.links_)
-                              for name in link._learned)
-        for name in flat._learned:
-            at, _, of_link = name.partition(".")
-            setattr(flat, name, getattr(self.links_[int(at)], of_link))
-        Model.save(flat, path)
+        write(path, self, {f"{at}.{name}": asnumpy(link.learned(name))
+                           for at, link in enumerate(self.links_) for name in link._learned})
 
     @classmethod
     def load(cls, path):
@@ -121,20 +114,16 @@ class Chain(Model):
         ValueError
             If the file holds something else, or a link is not a model of rslib.
         """
-        with np.load(path, allow_pickle=False) as file:
-            header, arrays = json.loads(str(file["header"])), dict(file)
-        if header["model"] != cls.__name__:
-            raise ValueError(f"{path} holds a {header['model']}, not a {cls.__name__}")
-        kinds, parameters = header["parameters"]["kinds"], header["parameters"]["models"]
-        chain = cls(tuple(_kind(kind)(**each)
-                          for kind, each in zip(kinds, parameters, strict=True)))
-        chain._settle_in(header, arrays)
+        saved = read(path, cls.__name__)
+        kinds, fields = saved.parameters["kinds"], saved.parameters["models"]
+        chain = cls(tuple(_kind(kind)(**each) for kind, each in zip(kinds, fields, strict=True)))
+        chain._same_world(saved)
         chain.links_ = tuple(replace(model) for model in chain.models)
         for at, link in enumerate(chain.links_):
             link._same_world(chain)
-            for name in link._learned:
-                array = arrays[f"{at}.{name}"]
-                setattr(link, name, array if array.ndim else array.item())
+            arrays = {name: saved.arrays[f"{at}.{name}"] for name in link._learned}
+            link.learn({name: array if array.ndim else array.item()
+                        for name, array in arrays.items()})
         return chain
 
 

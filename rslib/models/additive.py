@@ -87,6 +87,7 @@ class Additive(Model):
 
     def _start(self, train, seen=None, rng=None):
         """Set the mean and every part to where the fit starts."""
+        self._world(train)
         xp = array_module(train.values)
         self.global_mean_ = float(train.values.mean(dtype=xp.float64))
         for part in self.parts():

@@ -1,15 +1,14 @@
 """What every model shares: checks at the door, saving and loading, scores from predictions."""
 
-import json
-from dataclasses import asdict, replace
+from dataclasses import replace
 
 import numpy as np
 
 from rslib.backend import array_module, asnumpy
-from rslib.files import new_file
 from rslib.models.domains import check_fields
 from rslib.models.doors import require_ratings, require_same_numbers, require_same_world
-from rslib.ratings import Numbering, Pairs, Ratings, checked_ids
+from rslib.models.saved import read, write
+from rslib.ratings import Pairs, Ratings, checked_ids
 
 
 class Model:
@@ -236,15 +235,7 @@ class Model:
     def save(self, path):
         """Write fields, learned arrays and numbering to ``path`` (.npz), by one rename."""
         self.check_fitted()
-        header = {"model": type(self).__name__, "parameters": asdict(self),
-                  "n_users": self.n_users_, "n_items": self.n_items_}
-        arrays = {name: asnumpy(self.learned(name)) for name in self._learned}
-        if self.numbering_ is not None:
-            header["first_day"] = self.numbering_.first_day
-            arrays |= {f"numbering.{name}": array
-                       for name, array in self.numbering_.arrays().items()}
-        with new_file(path) as file:
-            np.savez(file, header=np.array(json.dumps(header)), **arrays)
+        write(path, self, {name: asnumpy(self.learned(name)) for name in self._learned})
 
     @classmethod
     def load(cls, path):
@@ -255,20 +246,9 @@ class Model:
         ValueError
             If the file holds a model of another class.
         """
-        with np.load(path, allow_pickle=False) as file:
-            header = json.loads(str(file["header"]))
-            if header["model"] != cls.__name__:
-                raise ValueError(f"{path} holds a {header['model']}, not a {cls.__name__}")
-            model = cls(**header["parameters"])
-            model._settle_in(header, file)
-            model.learn({name: file[name] if file[name].ndim else file[name].item()
-                         for name in model._learned})
+        saved = read(path, cls.__name__)
+        model = cls(**saved.parameters)
+        model._same_world(saved)
+        model.learn({name: array if array.ndim else array.item()
+                     for name, array in saved.arrays.items()})
         return model
-
-    def _settle_in(self, header, arrays):
-        """Take the size and the numbering of the world from a saved file."""
-        self.n_users_, self.n_items_, self.numbering_ = header["n_users"], header["n_items"], None
-        if "first_day" in header:
-            known = {name.removeprefix("numbering."): arrays[name] for name in arrays
-                     if name.startswith("numbering.")}
-            self.numbering_ = Numbering.from_arrays(known, header["first_day"])
