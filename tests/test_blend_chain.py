@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass, replace
 import numpy as np
 import pytest
 import test_models
-from toy import Shifted, toy
+from toy import toy
 from worlds import planted_world
 
 from rslib import runs, splits
@@ -126,8 +126,8 @@ def test_a_chain_goes_through_record_and_says_what_it_was(tmp_path, monkeypatch)
 
 
 @dataclass
-class Foreign(Shifted):
-    _learned = ("level_",)
+class Foreign(Mean):
+    """A model that the package does not know."""
 
 
 def test_bad_chains_get_one_line(train, tmp_path):
