@@ -78,8 +78,7 @@ def tiny(hidden="binary", seed=0):
     """A fitted machine of 27 users who rate all three movies, with weights of a fair size."""
     users, items = np.repeat(np.arange(27), 3), np.tile(np.arange(3), 27)
     train = Ratings(users, items, values=ALL.ravel() + 1.0)
-    model = RBM(visible="items", n_hidden=2, n_epochs=1, hidden=hidden, case_bias=False,
-                learning_rate=0).fit(train)
+    model = RBM(visible="items", n_hidden=2, n_epochs=1, hidden=hidden, case_bias=False).fit(train)
     draw = rng(seed)
     model.weights_ = draw.normal(0, 0.8, (3, N_LEVELS, 2))
     model.visible_bias_ = draw.normal(0, 0.5, (3, N_LEVELS))
