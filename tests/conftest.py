@@ -8,18 +8,16 @@ from pathlib import Path
 import pytest
 import strict
 from prize import Game
+from slow import SLOW
 from worlds import planted_world
 
 from rslib.sources import download
 
-SLOW = {"test_benchmarks.py", "test_gpu.py", "test_gpu_simulator.py", "test_install.py",
-        "test_notebook_outputs.py", "test_published.py", "test_published_blend.py", "test_runs.py"}
-"""Files that `make check` leaves out: published figures, whole runs, simulators, races."""
-
 
 def pytest_collection_modifyitems(items):
     for item in items:
-        if item.path.name in SLOW or item.path.suffix == ".ipynb":
+        if {item.path.name, getattr(item, "originalname", None)} & SLOW or (
+                item.path.suffix == ".ipynb"):
             item.add_marker("slow")
 
 

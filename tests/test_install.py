@@ -37,9 +37,8 @@ def python(code, *arguments, cwd=None):
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory):
     """The wheel, built from a copy of what is committed or would be."""
-    setuptools = pytest.importorskip("setuptools", "77", reason="setuptools below 77 or missing: "
-                                     "install the extra test to build the wheel")
-    assert setuptools
+    pytest.importorskip("setuptools", "77", reason="setuptools below 77 or missing: install the "
+                        "extra test to build the wheel")
     copy = tmp_path_factory.mktemp("wheel")
     for name in ("pyproject.toml", "README.md", "LICENSE", "rslib", "data/ml-latest-small"):
         take = shutil.copytree if (ROOT / name).is_dir() else shutil.copy

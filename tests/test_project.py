@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+from slow import SLOW
 
 ROOT = Path(__file__).parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
@@ -45,6 +46,13 @@ def test_the_core_is_small_and_whoever_runs_notebooks_gets_all_they_need():
     assert core == {"numba", "numpy", "pooch", "pyarrow", "scipy", "tqdm"}
     extras = PROJECT["optional-dependencies"]
     assert all("rslib[notebooks]" in extras[extra] for extra in ("lab", "test"))
+
+
+@pytest.mark.parametrize("name", sorted(SLOW))
+def test_what_is_left_out_of_the_check_is_there(name):
+    tests = ROOT / "tests"
+    assert (tests / name).is_file() or any(f"\ndef {name}(" in path.read_text()
+                                           for path in tests.glob("test_*.py"))
 
 
 def test_constraints_hold_names_and_versions_only():
