@@ -1,19 +1,22 @@
-"""The compact store: what it keeps, what it costs, and what it leaves behind."""
+"""The store: what it keeps, what it costs, what it survives, and what it leaves behind."""
 
 import errno
-import json
 import os
+import signal
 import subprocess
 import sys
 import time
+import warnings
 
 import numpy as np
 import pyarrow as pa
 import pytest
 from pyarrow import csv
+from test_saved import assert_same
 from waiting import HANG
 
-from rslib.sources import SourceError, columns, load, spool, store
+from rslib.sources import SourceError, load, spool, store
+from rslib.sources.columns import TEXT
 
 HEADER = "user,item,rating,timestamp\n"
 
@@ -60,47 +63,21 @@ def shape(name, rng):
 SHAPES = ("by user", "by item", "shuffled", "busy", "wide", "fine", "continuous")
 
 
-def facts(cache):
-    (meta,) = cache.glob("*/meta.json")
-    return json.loads(meta.read_text()), meta.parent
-
-
 @pytest.mark.parametrize("name", SHAPES)
 def test_round_trip_in_at_most_nine_bytes(name, tmp_path, cache, rng):
     user, item, rating, seconds = shape(name, rng)
-    ratings = load(write(tmp_path / "a.csv", user, item, rating, seconds), cache=cache)
-    meta, folder = facts(cache)
-    size = sum((folder / f"{column}.bin").stat().st_size for column in meta["columns"]
-               if column in ("user", "item", "rating", "day", "rank"))
-    assert size / len(user) == meta["bytes_a_rating"] <= 9
-    order = np.arange(len(user))
-    if ("user_runs" in meta["columns"]) and name != "by user":      # sorted to keep the budget
-        order = np.lexsort((seconds, user))
-    assert name != "wide" or "user_runs" in meta["columns"]
-    assert (ratings.info.user_ids[ratings.users] == user[order]).all()
-    assert (ratings.info.item_ids[ratings.items] == item[order]).all()
-    assert (ratings.values == rating.astype(np.float32)[order]).all()
-    assert (ratings.days == seconds[order] // 86400 - seconds.min() // 86400).all()
-    ranks = np.zeros(len(user)) if ratings.ranks is None else ratings.ranks
-    in_time = np.lexsort((ranks, ratings.days, ratings.users))
-    assert (order[in_time] == np.lexsort((seconds, user))).all()
-
-
-@pytest.mark.parametrize(("n", "size"), [(1, 1), (256, 1), (257, 2), (65_536, 2), (65_537, 3),
-                                         (1 << 24, 3), ((1 << 24) + 1, 4)])
-def test_ids_in_the_fewest_bytes(n, size, rng):
-    ids = np.concatenate([[0, n - 1], rng.integers(0, n, 50)]).astype(np.int32)
-    packed = columns.pack_ids(ids, n)
-    assert packed.nbytes == size * len(ids)
-    assert columns.expand_ids(packed).dtype == np.int32
-    assert (columns.expand_ids(packed) == ids).all()
-
-
-def test_ranks_count_what_came_earlier_that_day():
-    users = np.array([0, 1, 0, 0, 0, 1], np.int32)
-    times = np.array([50, 7, 10, 50, 86400, 3])     # row 3 ties with row 0
-    assert columns.pack_ranks(users, times).tolist() == [1, 1, 0, 2, 0, 0]
-    assert columns.pack_ranks(users[:2], times[:2]) is None
+    path = write(tmp_path / "a.csv", user, item, rating, seconds)
+    for _ in range(2):      # as it was built, and from the store
+        ratings = load(path, cache=cache)
+        (file,) = cache.glob("*/ratings.parquet")
+        assert file.stat().st_size <= 9 * len(user)
+        assert (ratings.info.user_ids[ratings.users] == user).all()
+        assert (ratings.info.item_ids[ratings.items] == item).all()
+        assert (ratings.values == rating.astype(np.float32)).all()
+        assert (ratings.days == seconds // 86400 - seconds.min() // 86400).all()
+        ranks = np.zeros(len(user)) if ratings.ranks is None else ratings.ranks
+        in_time = np.lexsort((ranks, ratings.days, ratings.users))
+        assert (in_time == np.lexsort((seconds, user))).all()
 
 
 def test_the_last_duplicate_in_time_is_kept(tmp_path, cache):
@@ -125,10 +102,54 @@ def test_a_second_load_reads_the_store_only(tmp_path, cache, monkeypatch):
     path = write(tmp_path / "a.csv", [1, 2], [3, 4], [5, 6])
     first = load(path, cache=cache)
     monkeypatch.setattr(store, "build", None)
-    second = load(path, cache=cache)
-    for name in ("users", "items", "values"):
-        assert (getattr(first, name) == getattr(second, name)).all()
-    assert first.info.scale == second.info.scale
+    assert_same(load(path, cache=cache), first)
+
+
+def test_ids_keep_their_letters_and_their_digits(tmp_path, cache):
+    path = tmp_path / "a.csv"
+    path.write_text(HEADER + "007,9223372036854775807,1,0\n7,-1,2,0\n"
+                    "日本,1000000000000000001,3,0\n", "utf-8")
+    for _ in range(2):
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")     # the ids hold text
+            info = load(path, cache=cache).info
+        assert info.user_ids.dtype == TEXT and info.user_ids.tolist() == ["007", "7", "日本"]
+        assert info.item_ids.dtype == np.int64
+        assert info.item_ids.tolist() == [-1, 10**18 + 1, 2**63 - 1]
+        assert (info.user_ids == "7").tolist() == [False, True, False]
+
+
+@pytest.mark.parametrize("damage", ["ratings.parquet", "users.parquet", "items.parquet",
+                                    "extra.npz", "SHA256SUMS", "empty"])
+def test_a_damaged_store_is_built_anew(damage, tmp_path, cache):
+    path = write(tmp_path / "a.csv", [1, 2], [3, 4], [5, 6])
+    first = load(path, cache=cache)
+    (folder,) = cache.iterdir()
+    for file in folder.iterdir():
+        if damage == "empty":
+            file.unlink()
+        elif file.name == damage:
+            content = bytearray(file.read_bytes())
+            content[len(content) // 2] ^= 1
+            file.write_bytes(content)
+    with pytest.warns(UserWarning, match="the store is damaged and is built anew"):
+        assert_same(load(path, cache=cache), first)
+    assert [*cache.iterdir()] == [folder]
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert_same(load(path, cache=cache), first)
+
+
+def test_a_store_of_an_older_format_is_built_anew(tmp_path, cache, monkeypatch):
+    path = write(tmp_path / "a[1].csv", [1, 2], [3, 4], [5, 6])
+    monkeypatch.setattr(store, "FORMAT", 1)
+    load(path, cache=cache)
+    (old,) = cache.iterdir()
+    for file in old.iterdir():
+        file.write_bytes(b"not Parquet")
+    monkeypatch.undo()
+    assert load(path, cache=cache).values.tolist() == [5, 6]
+    assert not old.exists() and len([*cache.iterdir()]) == 1
 
 
 @pytest.mark.parametrize("keep_clock", [False, True])
@@ -151,7 +172,7 @@ def test_options_and_places_have_their_own_store(tmp_path, cache, monkeypatch):
     assert load(path, cache=cache).scale == (5, 6)
     load(write(tmp_path / "b" / "a.csv", [1], [1], [1]), cache=cache)
     assert len(list(cache.iterdir())) == 3
-    monkeypatch.setattr(store, "FORMAT", -1)
+    monkeypatch.setattr(store, "FORMAT", -1)        # takes the place of the one before
     load(path, cache=cache)
     assert len(list(cache.iterdir())) == 3
 
@@ -166,12 +187,12 @@ def test_a_half_written_store_is_removed(error, fresh, tmp_path, cache, monkeypa
     before = sorted(tmp_path.rglob("*"))
     written = []
 
-    def fail(folder, *contents):
-        (folder / "user.bin").write_bytes(b"half")
+    def fail(folder, ratings):
+        (folder / "ratings.parquet").write_bytes(b"half")
         written.append(folder)
         raise error
 
-    monkeypatch.setattr(store, "_write", fail)
+    monkeypatch.setattr(store, "write", fail)
     with pytest.raises(type(error)) as caught:
         load(path, cache=cache)
     assert written and sorted(tmp_path.rglob("*")) == before
@@ -190,6 +211,37 @@ def test_a_disk_that_fills_while_the_source_is_read(tmp_path, cache, monkeypatch
     with pytest.raises(OSError, match="the disk is full"):
         load(path, cache=cache)
     assert not cache.exists()
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGXFSZ"), reason="no limit on the size of files")
+def test_a_file_that_may_not_grow(tmp_path, cache, rng):
+    path = write(tmp_path / "a.csv", *shape("shuffled", rng))
+    limited = ("import resource, sys\nfrom rslib.sources import load\n"
+               "resource.setrlimit(resource.RLIMIT_FSIZE, (400_000, resource.RLIM_INFINITY))\n"
+               "load(sys.argv[1], cache=sys.argv[2])")
+    run = subprocess.run([sys.executable, "-c", limited, path, cache], capture_output=True,
+                         text=True, timeout=HANG)
+    assert run.returncode == 1
+    assert f"OSError: [Errno {errno.EFBIG}] {cache}: the file grew too large" in run.stderr
+    assert not cache.exists()
+
+
+@pytest.mark.parametrize("after", ["the reading", "the ratings"])
+def test_a_killed_build_is_never_read(after, tmp_path, cache, rng):
+    path = write(tmp_path / "a.csv", *shape("shuffled", rng))
+    killed = ("import os, signal, sys\nfrom rslib.sources import load, saved, store\n"
+              "def kill(*arguments): os.kill(os.getpid(), signal.SIGKILL)\n"
+              f"{'store.write' if after == 'the reading' else 'saved.np.savez'} = kill\n"
+              "load(sys.argv[1], cache=sys.argv[2])")
+    run = subprocess.run([sys.executable, "-c", killed, path, cache], timeout=HANG)
+    assert run.returncode == -signal.SIGKILL
+    (half,) = cache.iterdir()
+    assert half.name.startswith(".") and (after == "the reading"
+                                          or (half / "ratings.parquet").stat().st_size)
+    assert len(load(path, cache=cache)) == 70_000
+    os.utime(half, (0, time.time() - 2 * 86400))
+    load(write(tmp_path / "b.csv", [1], [1], [1]), cache=cache)
+    assert not half.exists() and len([*cache.iterdir()]) == 2
 
 
 def test_what_a_killed_build_left_is_removed_after_a_day(tmp_path, cache):
@@ -253,3 +305,16 @@ def test_memory_stays_small(tmp_path, cache, rng):
         output, errors = running.communicate(timeout=HANG)
         assert running.returncode == 0, errors
         assert float(output.split()[1]) < limit
+
+
+@pytest.mark.skipif(not os.path.exists("/proc/self/status"), reason="peak memory needs /proc")
+def test_one_long_id_costs_its_own_letters(tmp_path, cache):
+    path = tmp_path / "a.csv"
+    with open(path, "w") as file:
+        file.write("user,item,rating\n" + "x" * 65_536 + ",film,3\n")
+        file.writelines(f"user {k},film,4\n" for k in range(60_000))
+    for _ in range(2):
+        running = process(path, cache)
+        output, errors = running.communicate(timeout=HANG)
+        assert running.returncode == 0, errors
+        assert float(output.split()[1]) < 100       # MB; 16,000 in columns of one width

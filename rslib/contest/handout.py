@@ -40,7 +40,7 @@ def _names(ratings):
     found = {}
     for role, n in (("user", ratings.n_users), ("item", ratings.n_items)):
         ids = np.arange(1, n + 1) if info is None else getattr(info, f"{role}_ids")
-        found[role] = np.asarray(ids).astype(str)
+        found[role] = np.asarray(ids).astype(np.dtypes.StringDType())
         for name in found[role]:
             if not name or name != name.strip() or set(name) & set(',:"\r\n'):
                 raise ContestError(f"{role} {name!r} cannot stand in the files of the contest: "

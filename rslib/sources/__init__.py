@@ -1,8 +1,8 @@
 """Named data sets and users' own files, read into `Ratings`.
 
 A name is looked for in the folder that RSLIB_DATA names, then in data/, and is then downloaded
-where its publisher allows. What is read goes into a compact store (see `rslib.sources.store`), so
-the second load of the same source takes a moment.
+where its publisher allows. What is read or drawn is kept (see `rslib.sources.store`), so the second
+load of the same source takes a moment.
 """
 
 import re
@@ -94,8 +94,8 @@ def load(name_or_path="ml-latest-small", *, user: str | None = None, item: str |
     """Read ratings by name or from a file, a folder or an archive.
 
     Users and items are numbered from 0 in ascending order of their ids in the source, and only
-    those with a rating get a number; the order of the rows is kept (see `rslib.sources.store`
-    for the one exception). Of several ratings of one item by one user the last counts.
+    those with a rating get a number; the order of the rows is kept. Of several
+    ratings of one item by one user the last counts.
 
     Parameters
     ----------
@@ -160,7 +160,7 @@ def load(name_or_path="ml-latest-small", *, user: str | None = None, item: str |
         return make()
 
     options = {"name": name in PUBLISHED and name, "columns": given, "scale": scale}
-    return store.read(store.find_or_build(path, stamps(path), options, make_source, cache))
+    return store.load(path, stamps(path), options, make_source, cache)
 
 
 def _fold_rows(ratings, table):

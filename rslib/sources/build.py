@@ -1,20 +1,20 @@
-"""From batches to the columns of the store, by way of plain files on disk."""
+"""From batches to ratings, by way of plain files on disk."""
 
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import date, timedelta
 
 import numpy as np
 import pyarrow as pa
 
-from rslib.sources.columns import is_grouped, pack_ids, pack_ranks, pack_values, runs
+from rslib.ratings import Info, Ratings
+from rslib.sources.columns import TEXT, as_array, ranks_within_days
 from rslib.sources.locate import BadValue
 from rslib.sources.spool import TYPES, Spool
 
-__all__ = ["BYTES_A_RATING", "Source", "build", "bytes_a_rating", "last_of_pairs"]
+__all__ = ["Source", "build", "last_of_pairs"]
 
-BYTES_A_RATING = 9      # budget of the store; run lengths and the ids themselves come on top
 _DAY = 86400            # seconds
 
 
@@ -33,7 +33,7 @@ class Source:
     scale : (float, float) or None
         Declared scale; None takes the lowest and highest rating seen.
     extras : callable or None
-        Called with users, items, user ids, item ids and first day; returns named arrays.
+        Called with users, items, user ids, item ids and first day; returns the extra of Info.
     """
 
     name: str
@@ -75,52 +75,27 @@ def last_of_pairs(users, items, times, n_items):
     return keep
 
 
-def _id_columns(columns, sizes):
-    """Pack user and item, run-length coded where the rows are grouped by them."""
-    packed = {}
-    for role, n in sizes.items():
-        grouped = is_grouped(columns[role], n)
-        packed[f"{role}_runs" if grouped else role] = (
-            runs(columns[role]) if grouped else pack_ids(columns[role], n))
-    return packed
-
-
-def bytes_a_rating(packed):
-    """Return what the packed columns cost for each rating, run lengths not counted."""
-    return sum(column.dtype.itemsize * (column.shape[1] if column.ndim == 2 else 1)
-               for name, column in packed.items() if not name.endswith("_runs"))
-
-
-def _packed(columns, sizes, ranked=True):
-    """Pack all columns of ratings; return them and the table of distinct ratings."""
-    times = columns["time"]
-    codes, table = pack_values(columns["rating"])
-    packed = _id_columns(columns, sizes) | {"rating": codes}
+def _days(users, times):
+    """Return the first date, days since then and ranks; None for what the times do not tell."""
     if not len(times):
-        return packed, table
+        return None, None, None
     days = times // _DAY
-    packed["day"] = (days - days.min()).astype("<u2")
-    if ranked and (times != days * _DAY).any():     # else the source knows days only
-        ranks = pack_ranks(columns["user"], times)
-        packed |= {} if ranks is None else {"rank": ranks}
-    return packed, table
-
-
-def _sorted(columns):
-    """Sort the rows by user and time, so that user is run lengths and no rank is needed."""
-    order = np.lexsort((columns["time"], columns["user"]) if len(columns["time"])
-                       else (columns["user"],))
-    return {name: column[order] if len(column) else column for name, column in columns.items()}
+    ranks = None
+    if (times != days * _DAY).any():        # else the source knows days only
+        ranks = ranks_within_days(users, times)
+    first = int(days.min())
+    days -= first
+    return date(1970, 1, 1) + timedelta(days=first), days.astype(np.int32), ranks
 
 
 def _named(ids, titles):
     names = [titles.get(key) for key in ids.tolist()]
-    return [str(key) if name is None else name
-            for key, name in zip(ids.tolist(), names, strict=True)]
+    return np.array([str(key) if name is None else name
+                     for key, name in zip(ids.tolist(), names, strict=True)], TEXT)
 
 
 def build(source, folder, progress):
-    """Read ``source`` and return what its store holds.
+    """Read the ratings of ``source``.
 
     Parameters
     ----------
@@ -132,11 +107,8 @@ def build(source, folder, progress):
 
     Returns
     -------
-    arrays : dict of str to array
-    strings : dict of str to list of str
-        Text ids and titles.
-    facts : dict
-        Name, scale, first day and counts.
+    Ratings
+        In the order of the source, the last of each pair.
 
     Raises
     ------
@@ -155,32 +127,17 @@ def build(source, folder, progress):
                    for name, column in columns.items()}
         warnings.warn(f"{source.label}: {n_duplicates:,} duplicate ratings of the same item by the "
                       "same user; the last of each was kept", stacklevel=2)
-    return _contents(source, columns, sizes, {role: known for role, (known, _) in ids.items()},
-                     n_duplicates)
+    return _ratings(source, columns, {role: as_array(known) for role, (known, _) in ids.items()},
+                    n_duplicates)
 
 
-def _contents(source, columns, sizes, known, n_duplicates):
-    arrays, table = _packed(columns, sizes)
-    if bytes_a_rating(arrays) > BYTES_A_RATING:
-        columns = _sorted(columns)
-        arrays, table = _packed(columns, sizes, ranked=False)
-    values = columns["rating"]
-    times = columns["time"]
-    first = datetime.fromtimestamp(int(times.min()), UTC).date() if len(times) else None
-    facts = {"name": source.name, "scale": source.scale or [float(values.min()),
-                                                            float(values.max())],
-             "first_day": first and first.isoformat(), "n_duplicates": n_duplicates,
-             "n_ratings": len(values), "bytes_a_rating": bytes_a_rating(arrays)}
-    arrays |= {} if table is None else {"rating_table": table}
-    strings = {}
-    for role, ids in known.items():
-        if pa.types.is_string(ids.type):
-            strings[f"{role}_ids"] = ids.to_pylist()
-        else:
-            arrays[f"{role}_ids"] = ids.to_numpy()
-    if source.titles is not None:
-        strings["titles"] = _named(known["item"].to_numpy(), source.titles)
-    if source.extras is not None:
-        arrays |= source.extras(columns["user"], columns["item"], known["user"].to_numpy(),
-                                known["item"].to_numpy(), first)
-    return arrays, strings, facts
+def _ratings(source, columns, ids, n_duplicates):
+    users, items, values = (columns[role] for role in ("user", "item", "rating"))
+    first, days, ranks = _days(users, columns.pop("time"))
+    titles = None if source.titles is None else _named(ids["item"], source.titles)
+    extra = {} if source.extras is None else source.extras(users, items, *ids.values(), first)
+    info = Info(source.name, *ids.values(), titles,
+                source.scale or (float(values.min()), float(values.max())),
+                first and first.isoformat(), n_duplicates, extra)
+    return Ratings(users, items, days, len(ids["user"]), len(ids["item"]), values=values,
+                   ranks=ranks, info=info)

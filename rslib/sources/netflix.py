@@ -18,6 +18,7 @@ import numpy as np
 import pyarrow as pa
 from pyarrow import csv
 
+from rslib.ratings import Pairs
 from rslib.sources.errors import SourceError
 from rslib.sources.locate import BadValue, problem
 from rslib.sources.members import Member
@@ -228,9 +229,8 @@ def extras(files, users, items, user_ids, item_ids, first_day):
 
     Returns
     -------
-    dict of str to array
-        ``probe``: rows of the ratings (n_probe,); ``qualifying``: users, items and days
-        (3, n_qualifying).
+    dict
+        ``probe``: rows of the ratings, int64 array (n_probe,); ``qualifying``: Pairs.
     """
     found = {}
     if "probe.txt" in files:
@@ -242,7 +242,9 @@ def extras(files, users, items, user_ids, item_ids, first_day):
     if "qualifying.txt" in files:
         who, what, days = _pairs(files["qualifying.txt"], _QUALIFYING)
         (who, known), (what, rated) = index(user_ids, who), index(item_ids, what)
-        _left_out(files["qualifying.txt"], known & rated)
+        known &= rated
+        _left_out(files["qualifying.txt"], known)
         days -= (first_day - date(1970, 1, 1)).days
-        found["qualifying"] = np.stack([who, what, days])[:, known & rated].astype(np.int32)
+        found["qualifying"] = Pairs(who[known], what[known], days[known], len(user_ids),
+                                    len(item_ids))
     return found

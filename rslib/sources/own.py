@@ -8,10 +8,11 @@ from itertools import islice
 import pyarrow as pa
 from pyarrow import parquet
 
+from rslib.sources.columns import ARROW_TEXT
 from rslib.sources.errors import SourceError
 from rslib.sources.locate import shown
 from rslib.sources.members import one_file
-from rslib.sources.tables import TEXT, ParquetTable, TextTable
+from rslib.sources.tables import ParquetTable, TextTable
 
 __all__ = ["PARQUET", "TABLES", "parquet_table", "text_table"]
 
@@ -113,7 +114,7 @@ def text_table(path, given):
     names = rows[0]
     columns = _columns(path, names, given)
     positions = {role: names.index(name) for role, name in columns.items()}
-    types = {"user": TEXT, "item": TEXT, "rating": pa.float32()}
+    types = {"user": ARROW_TEXT, "item": ARROW_TEXT, "rating": pa.float32()}
     if "time" in positions:
         first = dict(enumerate(rows[1] if len(rows) > 1 else [])).get(positions["time"], "")
         types["time"] = _time_type(first) if _looks_iso(first) else pa.float64()
@@ -130,7 +131,7 @@ def _parquet_type(role, kind):
     if role == "time":
         dated = text or pa.types.is_timestamp(kind) or pa.types.is_date(kind)
         return pa.timestamp("ns") if dated else pa.float64()
-    return pa.string() if text else pa.int64()
+    return ARROW_TEXT if text else pa.int64()
 
 
 def parquet_table(path, given):

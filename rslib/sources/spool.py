@@ -7,6 +7,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from rslib.sources.columns import is_text
 from rslib.sources.errors import SourceError
 from rslib.sources.locate import BadValue, TooLarge
 
@@ -26,15 +27,16 @@ class Vocabulary:
         """Return the numbers of a pyarrow column of ids, new ones included."""
         column = column.dictionary_encode()
         ids = column.dictionary
-        if pa.types.is_string(ids.type):
+        if is_text(ids.type):
             ids = pc.utf8_trim_whitespace(ids)
             if pc.any(pc.equal(ids, "")).as_py():
                 raise BadValue(f"an empty {self.role}")
         known = ids[:0] if self.known is None else self.known
-        new = ids.filter(pc.invert(pc.is_in(ids, value_set=known))).unique()
+        number = pc.index_in(ids, value_set=known)
+        new = ids.filter(number.is_null()).unique()     # trimmed, two of them may be one
         self.known = pa.concat_arrays([known, new])
-        number = pc.index_in(ids, value_set=self.known).to_numpy(zero_copy_only=False)
-        return number[column.indices.to_numpy(zero_copy_only=False)].astype(np.int32)
+        number = pc.coalesce(number, pc.add(pc.index_in(ids, value_set=new), len(known)))
+        return number.take(column.indices).to_numpy().astype(np.int32)
 
     def _as_integers(self, label):
         """Make text ids integers where all of them are written as such."""
@@ -54,7 +56,7 @@ class Vocabulary:
         if len(self.known) >= MAX_IDS:
             raise SourceError(f"{label}: {len(self.known):,} different {self.role}s are too many "
                               f"for the store, which numbers them below {MAX_IDS:,}")
-        if pa.types.is_string(self.known.type):
+        if is_text(self.known.type):
             self._as_integers(label)
         order = pc.array_sort_indices(self.known).to_numpy()
         place = np.empty(len(order), np.int32)

@@ -17,9 +17,8 @@ from rslib.sources.errors import SourceError
 from rslib.sources.locate import LATEST, BadValue, TooLarge, bad_line, bad_row
 from rslib.sources.members import Member
 
-__all__ = ["TEXT", "Batch", "ParquetTable", "TextTable", "as_batch"]
+__all__ = ["Batch", "ParquetTable", "TextTable", "as_batch"]
 
-TEXT = pa.string()
 _BLOCK = 1 << 20    # bytes parsed at once; pyarrow reads 32 blocks ahead
 _BLOCKS = 16        # a batch; longer ones keep the look-up of known ids cheap
 
