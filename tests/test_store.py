@@ -7,6 +7,8 @@ import subprocess
 import sys
 import time
 import warnings
+from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import pyarrow as pa
@@ -15,7 +17,7 @@ from pyarrow import csv
 from test_saved import assert_same
 from waiting import HANG
 
-from rslib.sources import SourceError, load, spool, store
+from rslib.sources import SourceError, load, spool, store, synthetic
 from rslib.sources.columns import TEXT
 
 HEADER = "user,item,rating,timestamp\n"
@@ -318,3 +320,31 @@ def test_one_long_id_costs_its_own_letters(tmp_path, cache):
         output, errors = running.communicate(timeout=HANG)
         assert running.returncode == 0, errors
         assert float(output.split()[1]) < 100       # MB; 16,000 in columns of one width
+
+
+# Planted sets
+
+def test_a_planted_set_is_kept_and_equals_a_new_one(cache, monkeypatch):
+    monkeypatch.setattr(synthetic, "KEPT", 5000)
+    anew = synthetic.generate(5000)
+    first = load("synthetic-5k", cache=cache)
+    monkeypatch.setattr(synthetic, "generate", None)
+    kept = load("synthetic-5000", cache=cache)
+    assert (first.info.name, kept.info.name) == ("synthetic-5k", "synthetic-5000")
+    for ratings in (first, kept):
+        assert_same(replace(ratings, info=replace(ratings.info, name="synthetic")), anew)
+    assert len([*cache.iterdir()]) == 1
+
+
+def test_small_planted_sets_are_drawn(cache):
+    assert len(load("synthetic-2k", cache=cache)) == 2000 and not cache.exists()
+
+
+def test_a_new_generator_draws_anew(cache, monkeypatch):
+    monkeypatch.setattr(synthetic, "KEPT", 500)
+    load("synthetic-500", cache=cache)
+    monkeypatch.setattr(synthetic, "_version", lambda: ["another"])
+    monkeypatch.setattr(synthetic, "generate", partial(synthetic.generate, seed=1))
+    ratings = load("synthetic-500", cache=cache)
+    assert_same(ratings.items, synthetic.generate(500).items)
+    assert len([*cache.iterdir()]) == 1

@@ -16,7 +16,7 @@ QUIET = {field.name: 0 for field in fields(Strengths)} | {"mean": 3, "noise": 0.
 
 @pytest.fixture(scope="module")
 def million():
-    return load_synthetic("synthetic-1m")
+    return generate(1_000_000)
 
 
 def quiet(n_ratings=60_000, **strengths):

@@ -48,12 +48,17 @@ doi:10.1145/1557019.1557072. Koren, The BellKor Solution to the Netflix Grand Pr
 III for day effects and frequencies.
 """
 
+import hashlib
 import re
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
+import scipy
 
+from rslib import HOME
 from rslib.ratings import Info, Pairs, Ratings
+from rslib.sources import store
 from rslib.sources.planted import N_DAYS, Strengths, expected_stars, normal, plant
 
 __all__ = ["generate", "load_synthetic"]
@@ -61,6 +66,7 @@ __all__ = ["generate", "load_synthetic"]
 LEAST = 20              # ratings of the least active user, where there are enough
 SESSION = 6             # ratings in a typical session: where the frequency effect is zero
 BLOCK = 4_000_000       # user-item pairs raced at once
+KEPT = 200_000          # ratings from which a set is kept: fewer are drawn as fast as they are read
 
 
 def _deal(shares, total):
@@ -197,8 +203,16 @@ def generate(n_ratings, *, n_users=None, n_items=None, n_factors=8, seed=0, **st
                    n_users, n_items, values, ranks, info)
 
 
+def _version():
+    """Return what the drawn numbers depend on: this code and the libraries that draw."""
+    code = hashlib.sha256()
+    for file in ("synthetic.py", "planted.py"):
+        code.update(Path(__file__).with_name(file).read_bytes())
+    return [code.hexdigest(), np.__version__, scipy.__version__]
+
+
 def load_synthetic(name, cache=None):
-    """Generate the set that ``name`` describes, with seed 0.
+    """Return the set that ``name`` describes, drawn with seed 0 or kept from an earlier call.
 
     Parameters
     ----------
@@ -206,7 +220,7 @@ def load_synthetic(name, cache=None):
         ``synthetic`` (100,000 ratings) or ``synthetic-<n>``, ``synthetic-<n>k``,
         ``synthetic-<n>m``, as in ``synthetic-10m``.
     cache : path or None
-        As for the other sources; not used, because drawing is about as fast as reading.
+        Folder of the stores; None is data/.cache.
 
     Returns
     -------
@@ -217,6 +231,8 @@ def load_synthetic(name, cache=None):
     ------
     ValueError
         If the name is none of these.
+    OSError
+        If the store cannot be written.
     """
     match = re.fullmatch(r"synthetic(?:-([1-9]\d*)([km]?))?", name)
     if not match:
@@ -224,5 +240,10 @@ def load_synthetic(name, cache=None):
                          "synthetic-500k or synthetic-10m")
     size, unit = match.groups()
     n_ratings = int(size) * {"": 1, "k": 1_000, "m": 1_000_000}[unit] if size else 100_000
-    ratings = generate(n_ratings)
+    if n_ratings < KEPT:
+        ratings = generate(n_ratings)
+    else:
+        size = f"synthetic-{n_ratings}"
+        ratings = store.keep(size, [size], _version(), lambda folder: generate(n_ratings),
+                             Path(cache or HOME / "data" / ".cache"))
     return replace(ratings, info=replace(ratings.info, name=name))
