@@ -19,6 +19,7 @@ from waiting import HANG
 
 from rslib.sources import SourceError, load, spool, store, synthetic
 from rslib.sources.columns import TEXT
+from rslib.sources.tables import Batch
 
 HEADER = "user,item,rating,timestamp\n"
 
@@ -253,6 +254,24 @@ def test_what_a_killed_build_left_is_removed_after_a_day(tmp_path, cache):
     os.utime(old, (0, time.time() - 2 * 86400))
     load(write(tmp_path / "a.csv", [1, 2], [3, 4], [5, 6]), cache=cache)
     assert young.exists() and not old.exists()
+
+
+@pytest.mark.parametrize("kind", [pa.large_string(), pa.int64()])
+def test_ids_keep_their_places_over_many_batches(kind, tmp_path, rng):
+    names = [f"{k}" if pa.types.is_integer(kind) else f"u{k}" for k in range(700)]
+    drawn = [rng.integers(0, 700, size).tolist() for size in (300, 1, 50, 400, 7, 900)]
+    batches = spool.Spool(tmp_path)
+    for n, rows in enumerate(drawn):        # the same id comes with and without blanks
+        column = [names[k] + " " * (n % 3) for k in rows]
+        column = pa.array([int(k) for k in column] if pa.types.is_integer(kind) else column, kind)
+        batches.append(Batch(column, column[::-1], np.zeros(len(rows), np.float32), None))
+    ids = batches.ranked("here")
+    batches.close()
+    for role, step in (("user", 1), ("item", -1)):
+        known, place = ids[role]
+        found = known.take(pa.array(place[batches.take(role)])).to_pylist()
+        assert [str(k) for k in found] == [names[k] for rows in drawn for k in rows[::step]]
+        assert known.to_pylist() == sorted(set(known.to_pylist()))
 
 
 def test_too_many_ids(tmp_path, cache, monkeypatch):

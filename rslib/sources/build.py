@@ -52,7 +52,7 @@ def _spooled(source, folder, progress):
             spool.append(batch)
         if not spool.n_rows:
             raise BadValue("no ratings")
-        ids = {role: vocabulary.ranked(source.label) for role, vocabulary in spool.ids.items()}
+        ids = spool.ranked(source.label)
     except (BadValue, pa.ArrowException) as error:
         raise source.reader.locate(source.scale, error) from None
     finally:

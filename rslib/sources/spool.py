@@ -22,10 +22,23 @@ class Vocabulary:
     def __init__(self, role):
         self.role = role
         self.known = None
+        self.waiting = []
 
     def codes(self, column):
-        """Return the numbers of a pyarrow column of ids, new ones included."""
-        column = column.dictionary_encode()
+        """Take a pyarrow column of ids; return the numbers of those that have waited long enough.
+
+        A look-up costs as much as all known ids, so as many rows wait for the next one.
+        """
+        self.waiting.append(column)
+        if sum(map(len, self.waiting)) < len(self.known or ()):
+            return np.empty(0, np.int32)
+        return self.rest()
+
+    def rest(self):
+        """Return the numbers of all ids that wait, new ones included."""
+        if not self.waiting:
+            return np.empty(0, np.int32)
+        column, self.waiting = pa.concat_arrays(self.waiting).dictionary_encode(), []
         ids = column.dictionary
         if is_text(ids.type):
             ids = pc.utf8_trim_whitespace(ids)
@@ -83,6 +96,12 @@ class Spool:
         if batch.time is not None:
             self.files["time"].write(np.ascontiguousarray(batch.time))
         self.n_rows += len(batch.rating)
+
+    def ranked(self, label):
+        """Return for user and item what `Vocabulary.ranked` does, once all batches are there."""
+        for role, vocabulary in self.ids.items():
+            self.files[role].write(vocabulary.rest())
+        return {role: vocabulary.ranked(label) for role, vocabulary in self.ids.items()}
 
     def close(self):
         for file in self.files.values():
