@@ -137,7 +137,8 @@ def load(name_or_path="ml-latest-small", *, user: str | None = None, item: str |
     Warns
     -----
     UserWarning
-        When the store is built and duplicates were dropped, and when rows are unknown to ``like``.
+        When the store is built and duplicates were dropped, when it was damaged, and when rows are
+        unknown to ``like``.
     """
     if like is not None:
         numbering = numbering_of(like)      # before a long read

@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.special import ndtr
 
 __all__ = ["N_DAYS", "RISE_DAY", "Planted", "Strengths", "expected_stars", "normal", "plant"]
 
@@ -137,6 +136,8 @@ def expected_stars(stars, noise):
     float32 array (n,)
         Stars, from 1 to 5.
     """
+    from scipy.special import ndtr  # only here: others need not wait for its import
+
     return 1 + sum(ndtr((stars - np.float32(s + 0.5)) / np.float32(noise)) for s in range(1, 5))
 
 
