@@ -1,6 +1,6 @@
 """Ratings saved as files: every type and every bit, what a rating costs, and what damage does."""
 
-from dataclasses import replace
+from dataclasses import fields, replace
 
 import numpy as np
 import pyarrow as pa
@@ -38,7 +38,9 @@ def assert_same(one, other):
         assert (one.tolist() if one.dtype == TEXT else one.tobytes()) \
             == (other.tolist() if one.dtype == TEXT else other.tobytes())
     elif isinstance(one, dict) or hasattr(one, "__dataclass_fields__"):
-        one, other = (each if isinstance(each, dict) else vars(each) for each in (one, other))
+        one, other = (each if isinstance(each, dict) else
+                      {field.name: getattr(each, field.name) for field in fields(each)}
+                      for each in (one, other))
         assert one.keys() == other.keys()
         for name in one:
             assert_same(one[name], other[name])
