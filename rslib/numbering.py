@@ -103,6 +103,6 @@ class Numbering:
             elif f"{name}.text" in arrays:
                 text, ends = arrays[f"{name}.text"].tobytes(), arrays[f"{name}.ends"].tolist()
                 starts = [0, *ends[:-1]]
-                known[name] = np.array([text[start:end].decode()
-                                        for start, end in zip(starts, ends, strict=True)], object)
+                known[name] = np.array([text[start:end].decode() for start, end in
+                                        zip(starts, ends, strict=True)], np.dtypes.StringDType())
         return cls(**known, first_day=first_day)
