@@ -136,7 +136,7 @@ def test_an_epoch_descends_the_objective_of_the_docstring(model, train):
     """With a small step an epoch moves every parameter along minus half the gradient of J."""
     few, rate = train[train.users < 40], 2e-5
     rates = {name: rate for name in asdict(model) if name.startswith("learning_rate")}
-    rates |= {name: 1e-3 for name in rates if name.endswith("_rate_rate")}  # of numbers near -6
+    rates |= {name: 1e-3 for name in rates if name.endswith("_forgetting")}  # of numbers near -6
     free = {"init_std": 0.2, "day_weight": 0.6} if hasattr(model, "day_weight") else {}
     before, after = one_epoch_from_anywhere(replace(model, **free, **rates), few)
     factors = descent.find(before.parts(), Factors)
@@ -176,7 +176,7 @@ def test_the_biases_of_the_rule_settle_where_alternation_does(train, monkeypatch
 @each_sgd
 def test_no_penalty_is_too_large_for_a_step(model, train):
     hard = {name: 1e6 for name in asdict(model) if name.startswith("reg_") and name not in
-            ("reg_weights", "reg_rate")}
+            ("reg_weights", "reg_forgetting")}
     fitted = replace(model, n_epochs=3, **hard).fit(train)
     for name in ("user_bias_", "item_bias_", "item_bins_", "drift_", "day_bias_"):
         assert abs(getattr(fitted, name)).max() < 1e-3
@@ -358,8 +358,9 @@ def test_planted_rates_of_fading_come_back():
     slow, quick = 0.01, 0.05
     rates = np.where(np.arange(1000) < 500, slow, quick)
     switches = {name: value for name, value in OFF.items() if name != "scale"}
-    model = TemporalWeights(**switches, rate=0.02, learning_rate_rate=0.1, reg_rate=0.02,
-                            reg=0.0005, n_epochs=80, learning_rate=0.05, decay=0.97, reg_item=1,
+    model = TemporalWeights(**switches, forgetting_rate=0.02, learning_rate_forgetting=0.1,
+                            reg_forgetting=0.02, reg=0.0005,
+                            n_epochs=80, learning_rate=0.05, decay=0.97, reg_item=1,
                             reg_user=50).fit(fading_world(rates))
     found = [np.exp(np.median(model.log_rates_[rates == rate])) for rate in (slow, quick)]
     np.testing.assert_allclose(found, [slow, quick], rtol=0.35)

@@ -43,7 +43,7 @@ class AsymmetricSVD(Additive):
     learning_rate : float, above 0
     decay : float in (0, 1]
         Factor on the step after each epoch.
-    init_std : float, above 0
+    init_std : float, at least 0
         Standard deviation of the factors at the start.
     seed : int, at least 0
         Start, and order of the users.
@@ -80,7 +80,7 @@ class AsymmetricSVD(Additive):
     n_epochs: Count = 20
     learning_rate: Positive = 0.015
     decay: Share = 0.95
-    init_std: Positive = 0.05
+    init_std: NonNegative = 0.05
     seed: Whole = 0
 
     def parts(self):

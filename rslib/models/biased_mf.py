@@ -42,7 +42,7 @@ class BiasedMF(Additive):
         Step of "sgd".
     decay : float in (0, 1]
         Factor on the step of "sgd" after each epoch.
-    init_std : float, above 0
+    init_std : float, at least 0
         Standard deviation of the factors at the start.
     seed : int, at least 0
         Start, and order of the users in "sgd".
@@ -75,7 +75,7 @@ class BiasedMF(Additive):
     n_epochs: Count = 60
     learning_rate: Positive = 0.01
     decay: Share = 0.99
-    init_std: Positive = 0.05
+    init_std: NonNegative = 0.05
     seed: Whole = 0
 
     def parts(self):

@@ -154,7 +154,8 @@ def descend_by_session(model, train, seen, on_epoch, **learning_rates):
     return model._run(one_epoch, on_epoch, give_back)
 
 
-def session_descent(model, train, seen=None, *, learning_rate_weights=0.0, learning_rate_rate=0.0):
+def session_descent(model, train, seen=None, *, learning_rate_weights=0.0,
+                    learning_rate_forgetting=0.0):
     """Start a model whose parts depend on the day; return what runs an epoch, and what ends it.
 
     The biases start at the minimum of the temporal baseline.
@@ -190,8 +191,8 @@ def session_descent(model, train, seen=None, *, learning_rate_weights=0.0, learn
         if fading:
             steps = steps._replace(
                 learning_rate_weights=learning_rate_weights * decay, reg_weights=fading.reg,
-                learning_rate_rates=learning_rate_rate * decay, reg_rates=fading.reg_rate,
-                log_rate=np.log(fading.rate))
+                learning_rate_rates=learning_rate_forgetting * decay,
+                reg_rates=fading.reg_forgetting, log_rate=np.log(fading.forgetting_rate))
         session_sgd_epoch(visits, rng.permutation(train.n_users), features_of, state, steps)
 
     def give_back():

@@ -71,7 +71,7 @@ class Integrated(Additive):
     n_epochs: Count = 45
     learning_rate: Positive = 0.015
     decay: Share = 0.95
-    init_std: Positive = 0.01
+    init_std: NonNegative = 0.01
     seed: Whole = 0
     reg_weights: NonNegative = 0.01
     learning_rate_weights: NonNegative = 0.002

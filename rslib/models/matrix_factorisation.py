@@ -47,7 +47,7 @@ class MatrixFactorisation(Model):
         Factor on the step of "sgd" after each epoch.
     start : {"svd", "random"}
         Truncated SVD of the ratings less c, what is missing read as zero; or small and random.
-    init_std : float, above 0
+    init_std : float, at least 0
         Standard deviation of the factors at a random start.
     seed : int, at least 0
         Start, and order of the users in "sgd".
@@ -90,7 +90,7 @@ class MatrixFactorisation(Model):
     learning_rate: Positive = 0.01
     decay: Share = 0.99
     start: Literal["svd", "random"] = "svd"
-    init_std: Positive = 0.05
+    init_std: NonNegative = 0.05
     seed: Whole = 0
 
     _learned = ("user_factors_", "item_factors_", "global_mean_")

@@ -76,7 +76,7 @@ class RBM(BoltzmannMachine):
         Draw visible states instead of using their probabilities: a true Gibbs chain, and noisier.
     batch_size : int, at least 1
         Cases a step.
-    init_std : float, above 0
+    init_std : float, at least 0
         Standard deviation of the weights at the start.
     seed : int, at least 0
         Start, order of the cases, and states.
@@ -130,7 +130,7 @@ class RBM(BoltzmannMachine):
     momentum: number(float, 0, 1, open_high=True) = 0.9
     sampled: bool = False
     batch_size: Count = 100
-    init_std: Positive = 0.01
+    init_std: NonNegative = 0.01
     seed: Whole = 0
 
     _learned = ("weights_", "hidden_bias_", "condition_", "level_factors_", "hidden_factors_",

@@ -38,7 +38,7 @@ class SVDpp(Additive):
     learning_rate : float, above 0
     decay : float in (0, 1]
         Factor on the step after each epoch.
-    init_std : float, above 0
+    init_std : float, at least 0
         Standard deviation of the factors at the start.
     seed : int, at least 0
         Start, and order of the users.
@@ -74,7 +74,7 @@ class SVDpp(Additive):
     n_epochs: Count = 45
     learning_rate: Positive = 0.015
     decay: Share = 0.95
-    init_std: Positive = 0.01
+    init_std: NonNegative = 0.01
     seed: Whole = 0
 
     def parts(self):

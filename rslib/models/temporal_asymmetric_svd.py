@@ -34,18 +34,18 @@ class TemporalAsymmetricSVD(Temporal):
     n_factors : int, at least 1
     reg : float, at least 0
         :math:`\lambda`, on the squared factors, per rating.
-    rate : float, above 0
+    forgetting_rate : float, above 0
         :math:`\beta_0`, per day.
-    learning_rate_rate : float, at least 0
-        Step of :math:`\ln \beta_u`; 0 leaves all at ``rate``.
-    reg_rate : float, at least 0
+    learning_rate_forgetting : float, at least 0
+        Step of :math:`\ln \beta_u`; 0 leaves all at ``forgetting_rate``.
+    reg_forgetting : float, at least 0
         :math:`\lambda_\beta`.
     n_epochs : int, at least 1
         Passes over the ratings.
     learning_rate : float, above 0
     decay : float in (0, 1]
         Factor on the steps after each pass.
-    init_std : float, above 0
+    init_std : float, at least 0
         Standard deviation of the factors at the start.
     seed : int, at least 0
         Start, and order of the users.
@@ -85,19 +85,20 @@ class TemporalAsymmetricSVD(Temporal):
 
     n_factors: Count = 64
     reg: NonNegative = 0.005
-    rate: Positive = 0.001
-    learning_rate_rate: NonNegative = 0.1
-    reg_rate: NonNegative = 1.0
+    forgetting_rate: Positive = 0.001
+    learning_rate_forgetting: NonNegative = 0.1
+    reg_forgetting: NonNegative = 1.0
     n_epochs: Count = 40
     learning_rate: Positive = 0.015
     decay: Share = 0.95
-    init_std: Positive = 0.05
+    init_std: NonNegative = 0.05
     seed: Whole = 0
 
     def parts(self):
         """b_ui(t), and q_i times the sum over x_j and y_j."""
-        return [*time_biases(self), FadingFactors(self.reg, self.rate, self.reg_rate)]
+        return [*time_biases(self),
+                FadingFactors(self.reg, self.forgetting_rate, self.reg_forgetting)]
 
     def _fit(self, train, seen, on_epoch):
         return descend_by_session(self, train, seen, on_epoch,
-                                  learning_rate_rate=self.learning_rate_rate)
+                                  learning_rate_forgetting=self.learning_rate_forgetting)

@@ -26,7 +26,7 @@ class TemporalIntegrated(Temporal):
     ----------
     n_factors, reg, drift_weight, day_weight, n_epochs, learning_rate, decay, init_std, seed
         See `TimeSVDpp`.
-    rate, learning_rate_rate, reg_rate
+    forgetting_rate, learning_rate_forgetting, reg_forgetting
         See `TemporalWeights`.
     reg_weights : float, at least 0
         :math:`\lambda_w`, on the squared weights, per rating.
@@ -62,11 +62,11 @@ class TemporalIntegrated(Temporal):
     n_epochs: Count = 40
     learning_rate: Positive = 0.015
     decay: Share = 0.95
-    init_std: Positive = 0.01
+    init_std: NonNegative = 0.01
     seed: Whole = 0
-    rate: Positive = 0.001
-    learning_rate_rate: NonNegative = 0.1
-    reg_rate: NonNegative = 1.0
+    forgetting_rate: Positive = 0.001
+    learning_rate_forgetting: NonNegative = 0.1
+    reg_forgetting: NonNegative = 1.0
     reg_weights: NonNegative = 0.01
     learning_rate_weights: NonNegative = 0.002
 
@@ -75,9 +75,9 @@ class TemporalIntegrated(Temporal):
         return [*time_biases(self),
                 Factors(self.reg, (Implicit(), Own()),
                         daily_factors(self.drift_weight, self.day_weight)),
-                FadingWeights(self.reg_weights, self.rate, self.reg_rate)]
+                FadingWeights(self.reg_weights, self.forgetting_rate, self.reg_forgetting)]
 
     def _fit(self, train, seen, on_epoch):
         return descend_by_session(self, train, seen, on_epoch,
                                   learning_rate_weights=self.learning_rate_weights,
-                                  learning_rate_rate=self.learning_rate_rate)
+                                  learning_rate_forgetting=self.learning_rate_forgetting)

@@ -31,11 +31,11 @@ class TemporalWeights(Temporal):
     ----------
     reg : float, at least 0
         :math:`\lambda`, on the squared weights, per rating.
-    rate : float, above 0
-        :math:`\beta_0`, per day: after 1/rate days a rating has lost 63 per cent of its voice.
-    learning_rate_rate : float, at least 0
-        Step of :math:`\ln \beta_u`; 0 leaves all at ``rate``.
-    reg_rate : float, at least 0
+    forgetting_rate : float, above 0
+        :math:`\beta_0`, per day: after 1 / rate days a rating has lost 63 per cent of its voice.
+    learning_rate_forgetting : float, at least 0
+        Step of :math:`\ln \beta_u`; 0 leaves all at ``forgetting_rate``.
+    reg_forgetting : float, at least 0
         :math:`\lambda_\beta`.
     n_epochs : int, at least 1
         Passes over the ratings.
@@ -81,9 +81,9 @@ class TemporalWeights(Temporal):
     """
 
     reg: NonNegative = 0.002
-    rate: Positive = 0.001
-    learning_rate_rate: NonNegative = 0.1
-    reg_rate: NonNegative = 1.0
+    forgetting_rate: Positive = 0.001
+    learning_rate_forgetting: NonNegative = 0.1
+    reg_forgetting: NonNegative = 1.0
     n_epochs: Count = 40
     learning_rate: Positive = 0.01
     decay: Share = 0.99
@@ -91,9 +91,10 @@ class TemporalWeights(Temporal):
 
     def parts(self):
         """b_ui(t), and the sum over w_ij and c_ij."""
-        return [*time_biases(self), FadingWeights(self.reg, self.rate, self.reg_rate)]
+        return [*time_biases(self),
+                FadingWeights(self.reg, self.forgetting_rate, self.reg_forgetting)]
 
     def _fit(self, train, seen, on_epoch):
         return descend_by_session(self, train, seen, on_epoch,
                                   learning_rate_weights=self.learning_rate,
-                                  learning_rate_rate=self.learning_rate_rate)
+                                  learning_rate_forgetting=self.learning_rate_forgetting)

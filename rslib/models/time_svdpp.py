@@ -47,7 +47,7 @@ class TimeSVDpp(Temporal):
     learning_rate : float, above 0
     decay : float in (0, 1]
         Factor on the step after each pass.
-    init_std : float, above 0
+    init_std : float, at least 0
         Standard deviation of the factors at the start.
     seed : int, at least 0
         Start, and order of the users.
@@ -92,7 +92,7 @@ class TimeSVDpp(Temporal):
     n_epochs: Count = 40
     learning_rate: Positive = 0.015
     decay: Share = 0.95
-    init_std: Positive = 0.01
+    init_std: NonNegative = 0.01
     seed: Whole = 0
 
     def parts(self):

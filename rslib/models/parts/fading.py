@@ -27,22 +27,22 @@ class Fading(Part):
     ----------
     reg : float
         Penalty, in each rating, on the squared numbers that speak in it.
-    rate : float, above 0
+    forgetting_rate : float, above 0
         beta_0, per day.
-    reg_rate : float
+    reg_forgetting : float
         Penalty on :math:`(\ln \beta_u - \ln \beta_0)^2`.
     """
 
     reg: float
-    rate: float
-    reg_rate: float
+    forgetting_rate: float
+    reg_forgetting: float
 
     derived = ("rated_indptr_", "rated_ids_", "rated_days_", "rated_x_")
     why_no_fold_in = "how fast a user forgets is learned together with the weights"
 
     def start(self, model, train, seen, rng):
         xp = array_module(train.values)
-        model.log_rates_ = xp.full(train.n_users, np.log(self.rate), xp.float32)
+        model.log_rates_ = xp.full(train.n_users, np.log(self.forgetting_rate), xp.float32)
 
     def remember(self, model, indptr, items, days, x):
         """Keep what each user rated, in order of user and day."""
@@ -80,8 +80,9 @@ class Fading(Part):
     def of_rates(self, model):
         """Return what J charges the rates."""
         xp = array_module(model.log_rates_)
-        away = (model.log_rates_ - np.log(self.rate))[xp.diff(model.rated_indptr_) > 0] ** 2
-        return self.reg_rate * float(away.sum(dtype=xp.float64))
+        away = (model.log_rates_ - np.log(self.forgetting_rate)) ** 2
+        away = away[xp.diff(model.rated_indptr_) > 0]
+        return self.reg_forgetting * float(away.sum(dtype=xp.float64))
 
 
 @dataclass(frozen=True)
