@@ -23,7 +23,7 @@ from test_svdpp import start as feature_start
 from worlds import planted_world
 
 from rslib import kernels
-from rslib.kernels import features_gpu, rules, sessions_gpu, sgd_gpu
+from rslib.kernels import features_gpu, in_flight, rules, sessions_gpu, sgd_gpu
 from rslib.kernels.states import in_type
 from rslib.models import (
     NSVD,
@@ -110,7 +110,7 @@ def one_epoch(epoch, rule, start, ratings, users, dtype=np.float32):
 @pytest.mark.parametrize("rule, start", RULES, ids=[rule.__name__ for rule, _ in RULES])
 def test_warps_one_after_another_equal_the_slow_twin(rule, start, ratings_a_warp, dtype, rtol,
                                                      small, monkeypatch):
-    monkeypatch.setattr(sgd_gpu, "RATINGS_A_WARP", ratings_a_warp)
+    monkeypatch.setattr(in_flight, "RATINGS_A_WARP", ratings_a_warp)
     users = np.random.default_rng(2).permutation(small.n_users)[:6]
     fast, slow = (one_epoch(epoch, rule, start, small, users, dtype)
                   for epoch in (sgd_gpu.sgd_epoch_gpu, kernels.sgd_epoch_slow))
@@ -120,7 +120,7 @@ def test_warps_one_after_another_equal_the_slow_twin(rule, start, ratings_a_warp
 
 @pytest.mark.parametrize("ratings_a_warp", [1000, 9, 1])
 def test_every_rating_is_visited_once_and_by_every_lane(ratings_a_warp, small, monkeypatch):
-    monkeypatch.setattr(sgd_gpu, "RATINGS_A_WARP", ratings_a_warp)
+    monkeypatch.setattr(in_flight, "RATINGS_A_WARP", ratings_a_warp)
     some = small[(small.users % 5 > 0) & (np.arange(len(small)) < 30)]   # and users without any
     state = np.zeros((12, 10)), np.zeros((12, sgd_gpu.LANES))
     squares = sgd_gpu.sgd_epoch_gpu(visits, some.by_user, np.arange(12)[::-1], state, ())
@@ -142,28 +142,26 @@ def test_nothing_to_do_changes_nothing(users, small):
 
 
 def test_no_more_warps_than_the_ratings_feed():
-    assert [sgd_gpu.warps_for(n) for n in (0, 1, 4095, 4096)] == [1, 1, 1, 2]
-    assert sgd_gpu.warps_for(10**9) == sgd_gpu.MAX_WARPS
+    assert [in_flight.warps_for(n) for n in (0, 1, 4095, 4096)] == [1, 1, 1, 2]
+    assert in_flight.warps_for(10**9) == in_flight.MAX_WARPS
 
 
 @pytest.mark.parametrize("dtype, rtol", [(np.float32, 1e-4), (np.float64, 1e-9)])
-@pytest.mark.parametrize("ratings_a_warp", [1000, 9])
-def test_users_as_sums_of_features_equal_the_slow_twin(ratings_a_warp, dtype, rtol, small,
+@pytest.mark.parametrize("n_warps, piece", [(1, in_flight.WHOLE), (3, in_flight.WHOLE), (3, 2)])
+def test_users_as_sums_of_features_equal_the_slow_twin(n_warps, piece, dtype, rtol, small,
                                                        monkeypatch):
-    monkeypatch.setattr(sgd_gpu, "RATINGS_A_WARP", ratings_a_warp)
+    """Wherever runs and pieces are cut, as one warp after another sees all that was left."""
+    monkeypatch.setattr(features_gpu, "in_pieces", lambda *_: (n_warps, piece))
     features_of = random_features(12, 8, np.random.default_rng(0))
-    users = np.arange(5)
-    n_warps = min(sgd_gpu.warps_for(len(small)), len(users))
-    in_turn = np.concatenate([users[warp::n_warps] for warp in range(n_warps)])
-    results = []
+    users, results = np.array([4, 0, 11, 2, 3]), []
     features_of = features_of._replace(weights=features_of.weights.astype(dtype))
     steps = in_type(STEPS, dtype)
-    for on_gpu, order in ((True, users), (False, in_turn)):
+    for on_gpu in (True, False):
         state = feature_start(small, 8, dtype)
         squares = features_gpu.feature_sgd_epoch_gpu(
-            small.by_user, order, features_of, features_of.energy.astype(dtype), state, steps,
+            small.by_user, users, features_of, features_of.energy.astype(dtype), state, steps,
             rules.feature_mf) if on_gpu else kernels.feature_sgd_epoch_slow(
-                small.by_user, order, features_of, state, steps)
+                small.by_user, users, features_of, state, steps)
         results.append((squares, *state))
     for ours, theirs in zip(*results, strict=True):
         np.testing.assert_allclose(ours, theirs, rtol=rtol, atol=rtol)
@@ -172,11 +170,10 @@ def test_users_as_sums_of_features_equal_the_slow_twin(ratings_a_warp, dtype, rt
 @pytest.mark.parametrize("dtype, rtol", [(np.float32, 3e-4), (np.float64, 1e-9)])
 @pytest.mark.parametrize("parts", ["factors drift days weights faded", "weights", "factors"])
 def test_sessions_equal_the_slow_twin(parts, dtype, rtol, monkeypatch):
-    monkeypatch.setattr(sgd_gpu, "RATINGS_A_WARP", 9)
     met = random_visits(n_users=6)
     users, results = np.arange(5), []
-    n_warps = min(sgd_gpu.warps_for(len(met.items)), len(users))
-    in_turn = np.concatenate([users[warp::n_warps] for warp in range(n_warps)])
+    monkeypatch.setattr(sessions_gpu, "_warps", lambda *_: 3)
+    in_turn = np.concatenate([users[warp::3] for warp in range(3)])
     for on_gpu, order in ((True, users), (False, in_turn)):
         state, steps, features_of = session_problem(met, dtype, parts)
         steps = in_type(steps, dtype)

@@ -146,8 +146,8 @@ def feature_sgd_epoch(by_user, users, features_of, state, steps, rule=rules.feat
     -----
     Cost: O((n_ratings + entries of features_of) k) on one thread: the features are shared by all
     users, so no two users may be visited at once. Agreement: equal to `feature_sgd_epoch_slow`,
-    which steps every feature at every rating, to rounding; on the GPU statistical. Determinism: on
-    the CPU same inputs, same bits.
+    which steps every feature at every rating, to rounding; on the GPU statistical, see
+    `rslib.kernels.in_flight`. Determinism: on the CPU same inputs, same bits.
     """
     dtype = state.features.dtype.type
     steps = in_type(steps, dtype)

@@ -2,6 +2,7 @@
 
 Warps don't wait for each other. Two users that share a feature add to it at the same time, each
 from the value it had when the other began, so the result agrees with the CPU's statistically.
+Where all that users learn is shared with others, few warps fly: see `rslib.kernels.in_flight`.
 """
 
 import math
@@ -10,9 +11,11 @@ from functools import cache
 from numba import cuda
 
 from rslib.backend import array_module
+from rslib.kernels.features import Features
+from rslib.kernels.in_flight import shared, warps_for, whole
 from rslib.kernels.session_rules import temporal
 from rslib.kernels.sessions import Room
-from rslib.kernels.sgd_gpu import FENCE, LANES, warp_sum, warps_for
+from rslib.kernels.sgd_gpu import FENCE, LANES, warp_sum
 from rslib.kernels.states import SessionVisit
 
 _temporal = cuda.jit(device=True)(temporal)
@@ -181,11 +184,28 @@ def session_kernel():
     return cuda.jit(walk)
 
 
+def _warps(visits, features_of, state, steps):
+    """Return how many warps may share an epoch.
+
+    Sessions are not cut, as a rate moves where one ends. Factors of days and drift are the users'
+    own, and take most of what is asked.
+    """
+    n_ratings, n_items = len(visits.items), len(state.item_factors)
+    if len(state.drift_factors) > 0 or len(state.day_factors) > 0 or not state.features.shape[1]:
+        return warps_for(n_ratings)
+    overlap = shared(features_of, len(state.features))
+    if len(state.faded) > 0:
+        rated = [Features(visits.indptr[visits.sessions], visits.items, weights)
+                 for weights in (visits.x, visits.d)]
+        overlap += sum(shared(part, n_items) for part in rated)
+    return whole(n_ratings, float(steps.learning_rate), overlap)
+
+
 def session_sgd_epoch_gpu(visits, users, features_of, state, steps):
     """Do what `rslib.kernels.session_sgd_epoch` does on a GPU; see there."""
     xp, table = array_module(visits.values), state.features
     users = xp.asarray(users, order="C")
-    n_warps = min(warps_for(len(visits.items)), max(1, len(users)))
+    n_warps = min(_warps(visits, features_of, state, steps), max(1, len(users)))
     rooms = xp.zeros_like(table, shape=(n_warps, 8, max(1, table.shape[1])))
     faded, squares = xp.zeros_like(table, shape=(3, len(visits.items))), xp.zeros(n_warps)
     session_kernel()[n_warps, LANES](visits, users, features_of, rooms, faded, squares, state,

@@ -14,10 +14,9 @@ from functools import cache
 from numba import cuda
 
 from rslib.backend import array_module
+from rslib.kernels.in_flight import equal_runs, warps_for
 
 LANES = 32
-MAX_WARPS = 2048            # one-warp blocks that a large GPU holds at a time, registers counted
-RATINGS_A_WARP = 2048       # with fewer, too many warps meet at the popular items
 FENCE = 32                  # ratings between two looks at what other multiprocessors have written
 
 
@@ -57,21 +56,11 @@ def kernel_of(rule):
     return cuda.jit(walk)
 
 
-def warps_for(n_ratings):
-    """Return how many warps may share an epoch without losing too many steps."""
-    return max(1, min(MAX_WARPS, n_ratings // RATINGS_A_WARP))
-
-
 def sgd_epoch_gpu(rule, ratings, users, state, steps):
     """Do what `rslib.kernels.sgd_epoch` does for a CSR on a GPU; see there."""
     xp = array_module(ratings.values)
-    users = xp.asarray(users, order="C")
-    lengths = ratings.indptr[users + 1] - ratings.indptr[users]
-    ends, n_ratings = xp.cumsum(lengths), int(lengths.sum())
-    n_warps = warps_for(n_ratings)
-    starts = xp.arange(n_warps + 1) * n_ratings // n_warps
-    places = xp.searchsorted(ends, starts[:-1], side="right")
-    squares = xp.zeros(n_warps)
-    kernel_of(rule)[n_warps, LANES](ratings.indptr, ratings.ids, ratings.values, users, ends,
-                                    starts, places, squares, state, steps)
+    n_warps = warps_for(int((ratings.indptr[1:] - ratings.indptr[:-1])[xp.asarray(users)].sum()))
+    runs, squares = equal_runs(ratings.indptr, users, n_warps), xp.zeros(n_warps)
+    kernel_of(rule)[n_warps, LANES](ratings.indptr, ratings.ids, ratings.values, *runs, squares,
+                                    state, steps)
     return float(squares.sum())
