@@ -7,6 +7,8 @@ rslib does about it:
 call                        difference                                  here
 ==========================  ==========================================  =====================
 ``linalg.solve``            needs ``rhs[..., None]``, equal batches     ``solve_spd``
+Cholesky                    CuPy solves by it at once: ``posv``         ``solve_spd``
+many small batches          a GPU waits for each                        ``bytes_at_a_time``
 singular system             NumPy raises, CuPy may return numbers       ridge above zero
 index out of bounds         NumPy raises, CuPy wraps in silence         ids checked at the door
 scatter-add                 CuPy uses atomics, so the order varies      ``sum_by`` (float64)
@@ -21,8 +23,10 @@ import sys
 import numpy as np
 import scipy.sparse
 
-__all__ = ["array_module", "asnumpy", "gpu_available", "group_by", "solve_spd", "sum_by",
-           "synchronize", "to_device"]
+__all__ = ["array_module", "asnumpy", "bytes_at_a_time", "gpu_available", "group_by", "solve_spd",
+           "sum_by", "synchronize", "to_device"]
+
+SHARE = 64      # of a GPU's memory, what may be gathered at a time: its copies must fit beside it
 
 
 def _is_cupy(array):
@@ -83,6 +87,13 @@ def synchronize(array):
     """Wait until the device of ``array`` has finished its queued work."""
     if _is_cupy(array):
         sys.modules["cupy"].cuda.get_current_stream().synchronize()
+
+
+def bytes_at_a_time(array, on_host):
+    """Return how many bytes to gather at a time: ``on_host``, or a 64th of the GPU's memory."""
+    if not _is_cupy(array):
+        return on_host
+    return sys.modules["cupy"].cuda.Device().mem_info[1] // SHARE
 
 
 def sum_by(ids, values, n):
@@ -153,6 +164,19 @@ def _position(n):
     return np.int32 if n < 2**31 - 1 else np.int64
 
 
+def _posv(xp):
+    """Return CuPy's solver of batches by Cholesky; None for NumPy, and where CuPy has none."""
+    if xp is np:
+        return None
+    try:
+        import cupyx.cusolver
+        import cupyx.lapack
+    except ImportError:
+        return None
+    available = cupyx.cusolver.check_availability("potrsBatched")
+    return cupyx.lapack.posv if available else None
+
+
 def solve_spd(matrices, rhs):
     """Solve a batch of symmetric positive definite systems.
 
@@ -165,4 +189,6 @@ def solve_spd(matrices, rhs):
     -------
     array (batch, k)
     """
-    return array_module(matrices, rhs).linalg.solve(matrices, rhs[..., None])[..., 0]
+    xp = array_module(matrices, rhs)
+    posv = _posv(xp) if rhs.size else None
+    return (posv or xp.linalg.solve)(matrices, rhs[..., None])[..., 0]  # posv: one column only

@@ -1,7 +1,6 @@
 """Fixtures: a small world with a planted truth, and folders of data that hold nothing yet."""
 
 import os
-import sys
 import tempfile
 from pathlib import Path
 
@@ -48,9 +47,7 @@ def data(tmp_path, monkeypatch):
 @pytest.fixture
 def cupy(monkeypatch):
     """The pretend CuPy, in the place of the real one."""
-    module = strict.pretend_cupy()
-    monkeypatch.setitem(sys.modules, "cupy", module)
-    return module
+    return strict.put_in_place(monkeypatch)
 
 
 @pytest.fixture

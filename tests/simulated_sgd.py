@@ -14,7 +14,7 @@ import pytest
 from numba import config, cuda
 from numba.cuda.simulator import kernel
 from numba.cuda.simulator.kernelapi import FakeCUDAModule
-from strict import ndarray, pretend_cupy
+from strict import ndarray, put_in_place
 from test_kernels import RULES, biased_mf_start
 from test_sessions import problem as session_problem
 from test_sessions import random_visits
@@ -209,7 +209,7 @@ class Launched:
     ids=lambda model: type(model).__name__)
 def test_models_take_the_gpu_driver_where_the_data_says_so(model, small, monkeypatch):
     kernel_of = sgd_gpu.kernel_of
-    monkeypatch.setitem(sys.modules, "cupy", pretend_cupy())
+    put_in_place(monkeypatch)
     monkeypatch.setattr(sgd_gpu, "kernel_of", lambda rule: Launched(kernel_of(rule)))
     of_features = features_gpu.kernel_of
     monkeypatch.setattr(features_gpu, "kernel_of", lambda rule: Launched(of_features(rule)))

@@ -5,6 +5,7 @@ device array or indexes it with a host array fails here, without a GPU. It is st
 which forwards many NumPy calls. `test_namespace` holds the list to real CuPy where it is installed.
 """
 
+import sys
 import types
 
 import numpy as np
@@ -31,6 +32,7 @@ METHODS = {"all": set(), "any": {"axis"}, "argmax": {"axis"}, "astype": {"dtype"
            "min": {"axis", "keepdims"}, "ravel": set(), "reshape": set(),
            "sum": {"axis", "dtype", "keepdims"}, "swapaxes": set()}
 ATTRIBUTES = {"dtype", "ndim", "shape", "size"}
+MEMORY = 1 << 20            # bytes of the pretend device: small, so that blocks are
 FROM_HOST = {"asarray"}     # the one way in; the way out is ``.get()``
 
 
@@ -150,6 +152,14 @@ def _repeat(a, repeats, **axis):
     return np.repeat(a, repeats, **axis)
 
 
+def _posv(a, b):
+    """CuPy's batches take one column a matrix, and numbers come back where there is no root."""
+    if a.ndim != 3 or b.shape != (*a.shape[:2], 1):
+        raise ValueError("not on the list: batches of anything but one column a matrix")
+    lower = np.tril(a)
+    return np.linalg.solve(lower + np.tril(a, -1).swapaxes(1, 2), b)    # reads one triangle
+
+
 def pretend_cupy():
     """Return a module to stand in ``sys.modules`` under the name cupy."""
     cupy = types.ModuleType("cupy")
@@ -163,7 +173,27 @@ def pretend_cupy():
         cholesky=_function(np.linalg.cholesky, "cholesky", set()),
         solve=_function(_solve, "solve", set()))
     stream = types.SimpleNamespace(synchronize=lambda: None)
-    cupy.cuda = types.SimpleNamespace(get_current_stream=lambda: stream)
+    cupy.cuda = types.SimpleNamespace(
+        get_current_stream=lambda: stream,
+        Device=lambda: types.SimpleNamespace(mem_info=(MEMORY // 2, MEMORY)))
+    return cupy
+
+
+def pretend_cupyx():
+    """Return modules to stand in ``sys.modules``, by name: what array code takes of cupyx."""
+    names = ("cupyx", "cupyx.cusolver", "cupyx.lapack")
+    cupyx, cusolver, lapack = modules = [types.ModuleType(name) for name in names]
+    cupyx.cusolver, cupyx.lapack = cusolver, lapack
+    cusolver.check_availability = lambda name: name == "potrsBatched"
+    lapack.posv = _function(_posv, "posv", set())
+    return dict(zip(names, modules, strict=True))
+
+
+def put_in_place(monkeypatch):
+    """Put the pretend CuPy, which is returned, in the place of the real one."""
+    cupy = pretend_cupy()
+    for name, module in {"cupy": cupy, **pretend_cupyx()}.items():
+        monkeypatch.setitem(sys.modules, name, module)
     return cupy
 
 

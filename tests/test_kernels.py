@@ -1,10 +1,11 @@
 import itertools
+import sys
 
 import numba
 import numpy as np
 import pytest
 
-from rslib import kernels
+from rslib import backend, kernels
 from rslib.kernels import normal_equations, rules, sgd
 from rslib.kernels.states import (
     BaselineState,
@@ -128,14 +129,14 @@ def test_draws_have_the_mean_and_the_covariance_of_the_posterior():
 
 
 def test_blocks_cover_every_row_once_and_waste_at_most_half(monkeypatch):
-    monkeypatch.setattr(normal_equations, "BLOCK", 2000)
+    monkeypatch.setattr(normal_equations, "BLOCK", 4 * 2000)
     lengths = np.random.default_rng(0).zipf(1.5, 400).clip(0, 3000)
     lengths[:10] = 0
     seen = []
-    for rows, longest in normal_equations._blocks(lengths, 5):
+    for rows, longest in normal_equations._blocks(lengths, np.ones((1, 5), np.float32)):
         assert lengths[rows].max() == longest
         assert longest <= max(2 * lengths[rows].min(), 16)
-        assert len(rows) == 1 or len(rows) * longest * 5 <= 2000
+        assert len(rows) == 1 or len(rows) * max(longest, 5) * 5 <= 2000
         seen.extend(rows)
     assert sorted(seen) == np.flatnonzero(lengths).tolist()
 
@@ -143,8 +144,32 @@ def test_blocks_cover_every_row_once_and_waste_at_most_half(monkeypatch):
 def test_small_blocks_give_the_same_solution(monkeypatch):
     inputs = problem(SHAPES["skewed"], dtype=np.float64)
     whole = kernels.ridge_rows_batched(*inputs)
-    monkeypatch.setattr(normal_equations, "BLOCK", 50)
+    monkeypatch.setattr(normal_equations, "BLOCK", 8 * 50)
     np.testing.assert_allclose(kernels.ridge_rows_batched(*inputs), whole, rtol=1e-9)
+
+
+def test_a_device_is_given_blocks_by_its_memory(cupy):
+    """A 64th of a megabyte holds 819 gathered rows of five; a Gram matrix counts as five."""
+    lengths, features = np.array([3] * 2000 + [900]), cupy.asarray(np.ones((1, 5), np.float32))
+    sizes = [len(rows) for rows, _ in normal_equations._blocks(lengths, features)]
+    assert sum(sizes) == 2001 and max(sizes) * 5 <= 819 and sizes[-1] == 1
+
+
+@pytest.mark.parametrize("lost", [None, "cupyx.lapack", "potrsBatched"])
+def test_a_device_solves_by_cholesky_where_it_can(lost, cupy, monkeypatch):
+    calls, lapack = [], sys.modules["cupyx.lapack"]
+    posv, solve = lapack.posv, cupy.linalg.solve
+    monkeypatch.setattr(lapack, "posv", lambda *ab: calls.append("posv") or posv(*ab))
+    monkeypatch.setattr(cupy.linalg, "solve", lambda *ab: calls.append("solve") or solve(*ab))
+    if lost == "potrsBatched":
+        monkeypatch.setattr(sys.modules["cupyx.cusolver"], "check_availability", lambda _: False)
+    elif lost:
+        monkeypatch.setitem(sys.modules, lost, None)
+    x = np.random.default_rng(0).normal(size=(6, 20, 3))
+    gram, rhs = x.swapaxes(1, 2) @ x, x[:, 0]
+    ours = backend.solve_spd(cupy.asarray(gram), cupy.asarray(rhs))
+    np.testing.assert_allclose(ours.get(), np.linalg.solve(gram, rhs[..., None])[..., 0])
+    assert set(calls) == {"solve" if lost else "posv"}
 
 
 def test_predict_pairs_in_blocks_equals_one_by_one(monkeypatch):

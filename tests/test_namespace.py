@@ -1,5 +1,6 @@
 """Array code runs on a pretend CuPy (see `strict`) and agrees with the CPU to rounding."""
 
+import importlib
 import inspect
 import sys
 from dataclasses import replace
@@ -54,6 +55,10 @@ def test_the_list_is_true_of_the_real_cupy():
     for name in strict.LINALG:
         assert "(..., M, M)" in getattr(real.linalg, name).__doc__      # takes batches
     assert all(hasattr(real, name) for name in strict.NUMBERS)
+    for name, module in strict.pretend_cupyx().items():
+        for function in vars(module).keys() & {"posv", "check_availability"}:
+            assert hasattr(importlib.import_module(name), function)
+    assert hasattr(real.cuda.Device, "mem_info")
     own = vars(strict.ndarray).keys() - {"__getattr__", "__weakref__"}
     for name in {*strict.METHODS, *strict.ATTRIBUTES, *own}:
         assert hasattr(real.ndarray, name)

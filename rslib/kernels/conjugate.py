@@ -136,7 +136,7 @@ def ridge_rows_cg_batched(indptr, ids, targets, features, ridge, start, n_steps=
     xp = array_module(indptr, features)
     solution = xp.zeros_like(features, shape=start.shape)
     lengths = np.diff(asnumpy(indptr))
-    for rows, longest in _blocks(lengths, features.shape[1], int(base_gram is None)):
+    for rows, longest in _blocks(lengths, features, int(base_gram is None)):
         rows = xp.asarray(rows)
         x, xw, t = _gathered(xp, indptr, ids, targets, features, weights, rows, longest)
 

@@ -2,10 +2,10 @@
 
 import numpy as np
 
-from rslib.backend import array_module, asnumpy
+from rslib.backend import array_module, asnumpy, bytes_at_a_time, solve_spd
 from rslib.kernels.rows_cpu import ridge_rows_cpu
 
-BLOCK = 1 << 22     # elements of the gathered feature block: 16 MB of float32
+BLOCK = 1 << 24     # bytes of the gathered features on a CPU
 
 
 def ridge_rows(indptr, ids, targets, features, ridge, *, weights=None, base_gram=None,
@@ -52,8 +52,9 @@ def ridge_rows(indptr, ids, targets, features, ridge, *, weights=None, base_gram
     Notes
     -----
     Cost: O(n_ratings k^2 / 2 + n_rows k^3 / 6) multiply-adds. Beside the result it takes a few
-    small matrices a thread on the CPU, and blocks of 16 MB on the GPU. Agreement: equal to
-    `ridge_rows_slow` to rounding. Determinism: same inputs and thread count, same bits.
+    small matrices a thread on the CPU, and some blocks of a 64th of the memory on the GPU.
+    Agreement: equal to `ridge_rows_slow` to rounding. Determinism: same inputs and thread count,
+    same bits.
     """
     arguments = (indptr, ids, targets, features, ridge, weights, base_gram, base_rhs, draws)
     xp = array_module(*arguments)
@@ -78,8 +79,13 @@ def check_rows(indptr, ids, targets, features, ridge, weights=None):
                          f"{int(ids.min())}..{int(ids.max())}")
 
 
-def _blocks(lengths, n_features, shortest=1):
-    """Yield (rows, longest): rows of similar length, whose padded features fit one block."""
+def _blocks(lengths, features, shortest=1):
+    """Yield (rows, longest): rows of similar length, whose padded features fit one block.
+
+    So do their Gram matrices. A GPU is given large blocks, as it waits for each.
+    """
+    n_features = features.shape[1]
+    most = bytes_at_a_time(features, BLOCK) // (features.dtype.itemsize * n_features)
     order = np.argsort(lengths, kind="stable")
     ordered = lengths[order]
     start = int(np.searchsorted(ordered, shortest))
@@ -87,7 +93,7 @@ def _blocks(lengths, n_features, shortest=1):
         # a row may be padded to twice its length, no further
         longest = max(2 * int(ordered[start]), 16)
         stop = int(np.searchsorted(ordered, longest, "right"))
-        while stop - start > 1 and (stop - start) * ordered[stop - 1] * n_features > BLOCK:
+        while stop - start > 1 and (stop - start) * max(ordered[stop - 1], n_features) > most:
             stop = start + (stop - start) // 2
         yield order[start:stop], int(ordered[stop - 1])
         start = stop
@@ -103,7 +109,7 @@ def ridge_rows_batched(indptr, ids, targets, features, ridge, weights=None, base
     solution = xp.zeros((len(indptr) - 1, features.shape[1]), features.dtype)
     lengths = np.diff(asnumpy(indptr))
     # a row without ratings has a regression only where something is shared by all rows
-    for rows, longest in _blocks(lengths, features.shape[1], int(base_gram is None)):
+    for rows, longest in _blocks(lengths, features, int(base_gram is None)):
         rows = xp.asarray(rows)
         x, xw, t = _gathered(xp, indptr, ids, targets, features, weights, rows, longest)
         gram = xw.swapaxes(1, 2) @ x                            # (rows, k, k)
@@ -130,6 +136,8 @@ def _gathered(xp, indptr, ids, targets, features, weights, rows, longest):
 
 def _solve(xp, gram, rhs, noise):
     """Means of the rows, or draws around them where there is noise."""
+    if noise is None and xp is not np:
+        return solve_spd(gram, rhs)
     lower = xp.linalg.cholesky(gram)
     forward = xp.linalg.solve(lower, rhs[..., None])
     if noise is not None:
