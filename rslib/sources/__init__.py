@@ -15,12 +15,12 @@ import pyarrow as pa
 from rslib import HOME
 from rslib.ratings import Ratings
 from rslib.sources import movielens, netflix, own, store
+from rslib.sources.archives import is_archive, members, stamps
 from rslib.sources.build import Source
 from rslib.sources.download import PUBLISHED, check, find
 from rslib.sources.errors import SourceError, SourceMissing
 from rslib.sources.like import numbering_of, renumbered
 from rslib.sources.locate import BadValue
-from rslib.sources.members import is_archive, members, stamps
 
 __all__ = ["PUBLISHED", "SourceError", "SourceMissing", "load", "load_fold"]
 

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from rslib import HOME
+from rslib.sources.archives import is_archive
 from rslib.sources.errors import SourceError, SourceMissing
-from rslib.sources.members import is_archive
 
 __all__ = ["PUBLISHED", "Published", "check", "find", "here"]
 

@@ -19,9 +19,9 @@ import pyarrow as pa
 from pyarrow import csv
 
 from rslib.ratings import Pairs
+from rslib.sources.archives import Member
 from rslib.sources.errors import SourceError
 from rslib.sources.locate import BadValue, problem
-from rslib.sources.members import Member
 from rslib.sources.movielens import decoded
 from rslib.sources.tables import as_batch
 

@@ -8,10 +8,10 @@ from itertools import islice
 import pyarrow as pa
 from pyarrow import parquet
 
+from rslib.sources.archives import one_file
 from rslib.sources.columns import ARROW_TEXT
 from rslib.sources.errors import SourceError
 from rslib.sources.locate import shown
-from rslib.sources.members import one_file
 from rslib.sources.tables import ParquetTable, TextTable
 
 __all__ = ["PARQUET", "TABLES", "parquet_table", "text_table"]

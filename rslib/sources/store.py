@@ -18,8 +18,8 @@ from contextlib import contextmanager, suppress
 
 from tqdm import tqdm
 
+from rslib.sources.archives import readable
 from rslib.sources.build import build
-from rslib.sources.members import readable
 from rslib.sources.saved import FORMAT, is_whole, read, write
 
 __all__ = ["keep", "load"]
@@ -136,7 +136,7 @@ def load(path, stamps, options, make_source, cache):
     ----------
     path : Path
     stamps : list
-        See `rslib.sources.members.stamps`.
+        See `rslib.sources.archives.stamps`.
     options : dict
         What else the ratings depend on: column names and scale.
     make_source : callable

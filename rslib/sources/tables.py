@@ -13,9 +13,9 @@ import pyarrow as pa
 from pyarrow import csv, parquet
 from tqdm.utils import CallbackIOWrapper
 
+from rslib.sources.archives import Member
 from rslib.sources.errors import SourceError
 from rslib.sources.locate import LATEST, BadValue, TooLarge, bad_line, bad_row
-from rslib.sources.members import Member
 
 __all__ = ["Batch", "ParquetTable", "TextTable", "as_batch"]
 
