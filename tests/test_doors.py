@@ -1,5 +1,6 @@
 """What every public method of every model refuses, in one line, and every field."""
 
+import json
 import re
 from dataclasses import fields, replace
 from datetime import date, timedelta
@@ -9,6 +10,7 @@ import pytest
 from test_models import CANNOT_FOLD_IN, VARIANTS, cannot_fold_in, each_model
 from worlds import planted_world
 
+import rslib
 from rslib import models, sources, splits
 from rslib.blend import Chain
 from rslib.models import MODELS
@@ -191,6 +193,35 @@ def test_text_ids_and_titles_are_saved(train, tmp_path):
     again = models.Mean.load(tmp_path / "model.npz").numbering_
     assert again.user_ids.tolist() == ids.tolist() and again.title(3) == "film 3"
     assert again.item_ids.tolist() == list(range(80)) and again.first_day is None
+
+
+@each_model
+def test_a_file_says_what_it_holds(model, fitted, tmp_path):
+    fitted[id(model)].save(tmp_path / "model.npz")
+    assert rslib.load_model(tmp_path / "model.npz") == fitted[id(model)]
+
+
+def test_files_that_hold_no_model(train, tmp_path):
+    path = tmp_path / "model.npz"
+    assert "No such file" in refusal(lambda: rslib.load_model(path), FileNotFoundError)
+    models.Mean().fit(train).save(path)
+    whole = path.read_bytes()
+    for content in (b"", b"no model", whole[:len(whole) // 2], whole[:-30]):
+        path.write_bytes(content)
+        for load in (rslib.load_model, models.Mean.load):
+            assert "not a saved model, or a damaged one" in refusal(lambda load=load: load(path))
+    np.savez(path, weights=np.ones(3))
+    assert "not a saved model" in refusal(lambda: rslib.load_model(path))
+    np.save(tmp_path / "array.npy", np.ones(3))
+    assert "not a saved model" in refusal(lambda: rslib.load_model(tmp_path / "array.npy"))
+    for header, words in (({"model": "Newer", "parameters": {}}, "holds a Newer, which is not"),
+                          ({"model": "Mean"}, "its header holds model"),
+                          ({"model": "Mean", "parameters": {"of": 1}, "n_users": 1, "n_items": 1},
+                           "Mean has no field of: another version"),
+                          ({"model": "Mean", "parameters": {}, "n_users": 1, "n_items": 1},
+                           "without means_, global_mean_")):
+        np.savez(path, header=np.array(json.dumps(header)))
+        assert words in refusal(lambda: rslib.load_model(path))
 
 
 # A file of one's own

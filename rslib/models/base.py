@@ -7,7 +7,7 @@ import numpy as np
 from rslib.backend import array_module, asnumpy
 from rslib.models.domains import check_fields
 from rslib.models.doors import require_ratings, require_same_numbers, require_same_world
-from rslib.models.saved import read, write
+from rslib.models.saved import of_kind, read, write
 from rslib.ratings import Pairs, Ratings, checked_ids
 
 
@@ -243,11 +243,16 @@ class Model:
 
         Raises
         ------
+        FileNotFoundError
+            If there is no such file.
         ValueError
-            If the file holds a model of another class.
+            If the file is damaged, or holds something else than a model of this class.
         """
         saved = read(path, cls.__name__)
-        model = cls(**saved.parameters)
+        model = of_kind(cls, path, saved.parameters)
+        missing = [name for name in model._learned if name not in saved.arrays]
+        if missing:
+            raise ValueError(f"{path}: without {', '.join(missing)}; fit and save the model anew")
         model._same_world(saved)
         model.learn({name: array if array.ndim else array.item()
                      for name, array in saved.arrays.items()})

@@ -1,8 +1,10 @@
 """What a fitted model is on disk: plain arrays and JSON in one .npz, never pickle."""
 
 import json
-from dataclasses import asdict
+import zlib
+from dataclasses import asdict, fields
 from typing import NamedTuple
+from zipfile import BadZipFile
 
 import numpy as np
 
@@ -32,20 +34,57 @@ def write(path, model, arrays):
         np.savez(file, header=np.array(json.dumps(header)), **arrays)
 
 
+def _contents(path):
+    """Return the header and the arrays of a file, or raise saying that it is no saved model."""
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            return json.loads(str(file["header"])), {key: file[key] for key in file
+                                                     if key != "header"}
+    except FileNotFoundError:
+        raise
+    except (OSError, EOFError, ValueError, KeyError, TypeError, AttributeError, BadZipFile,
+            zlib.error):
+        raise ValueError(f"{path}: not a saved model, or a damaged one; "
+                         "write it by model.save(path)") from None
+
+
+def kind_of(path):
+    """Return the name of the class of the model that a file holds; see `read` for what it raises.
+    """
+    return _contents(path)[0].get("model")
+
+
 def read(path, name):
     """Return what `write` wrote of a model of this class.
 
     Raises
     ------
+    FileNotFoundError
+        If there is no such file.
     ValueError
-        If the file holds a model of another class.
+        If the file is damaged, holds something else, or a model of another class.
     """
-    with np.load(path, allow_pickle=False) as file:
-        header = json.loads(str(file["header"]))
-        if header["model"] != name:
-            raise ValueError(f"{path} holds a {header['model']}, not a {name}")
-        arrays = {key: file[key] for key in file if key != "header"}
+    header, arrays = _contents(path)
+    if not {"model", "parameters", "n_users", "n_items"} <= header.keys():
+        raise ValueError(f"{path}: not a saved model: its header holds {', '.join(header)}")
+    if header["model"] != name:
+        raise ValueError(f"{path} holds a {header['model']}, not a {name}")
     names = {key: key.removeprefix("numbering.") for key in arrays if key.startswith("numbering.")}
     known = {names[key]: arrays.pop(key) for key in names}
     numbering = Numbering.from_arrays(known, header["first_day"]) if "first_day" in header else None
     return Saved(header["parameters"], arrays, header["n_users"], header["n_items"], numbering)
+
+
+def of_kind(kind, path, parameters):
+    """Return a model of this class with the fields of a file.
+
+    Raises
+    ------
+    ValueError
+        If the class has no such fields: another version wrote the file.
+    """
+    unknown = parameters.keys() - {field.name for field in fields(kind)}
+    if unknown:
+        raise ValueError(f"{path}: {kind.__name__} has no field {', '.join(sorted(unknown))}: "
+                         "another version wrote the file; fit and save the model anew")
+    return kind(**parameters)
