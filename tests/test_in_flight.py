@@ -7,12 +7,12 @@ import pytest
 from in_flight import feature_sgd_epoch_in_flight
 from test_svdpp import STEPS, random_features
 from test_svdpp import start as feature_start
+from worlds import crowded_world
 
 from rslib import kernels
 from rslib.kernels import in_flight
 from rslib.metrics import rmse
 from rslib.models import NSVD, AsymmetricSVD, SVDpp, descent
-from rslib.ratings import Ratings
 
 EACH = [AsymmetricSVD(8, n_epochs=20, learning_rate=0.02, decay=0.8),
         NSVD(8, n_epochs=20, learning_rate=0.02, decay=0.8),
@@ -23,21 +23,7 @@ N_WARPS = 500
 
 @pytest.fixture(scope="module")
 def crowd():
-    """Users who share much of what they rated, as in MovieLens 1M, and rate what they like.
-
-    Returns ratings to learn from, and ratings held out.
-    """
-    rng, n_users, n_items = np.random.default_rng(0), 3000, 300
-    popularity, activity = rng.lognormal(0, 1, n_items), rng.lognormal(0, 0.7, n_users)
-    taste = rng.normal(0, 0.7, (n_users, 3)) @ rng.normal(0, 0.7, (3, n_items))
-    chance = np.outer(activity / activity.mean(), popularity / popularity.mean()) / 5
-    chance *= np.exp(taste - taste.var() / 2)
-    users, items = np.nonzero(rng.random(taste.shape) < np.minimum(chance, 0.95))
-    stars = (3.5 + rng.normal(0, 0.4, n_users)[users] + rng.normal(0, 0.4, n_items)[items]
-             + taste[users, items] + rng.normal(0, 0.6, len(users)))
-    ratings = Ratings(users, items, values=stars, n_users=n_users, n_items=n_items)
-    held_out = rng.random(len(ratings)) < 0.1
-    return ratings[~held_out], ratings[held_out]
+    return crowded_world()
 
 
 def error_of(model, crowd, monkeypatch, plan=None):

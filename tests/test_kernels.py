@@ -223,6 +223,12 @@ RULES = [(rules.baseline, baseline_start), (rules.biased_mf, biased_mf_start),
 BY_NAME = dict(argvalues=RULES, ids=[rule.__name__ for rule, _ in RULES])
 
 
+def sgd_epoch_of_a_warp(rule, ratings, users, state, steps):
+    """The slow twin, one user after another as a warp walks, where a CPU walks two abreast."""
+    return sum(kernels.sgd_epoch_slow(rule, ratings, users[[place]], state, steps)
+               for place in range(len(users)))
+
+
 @pytest.mark.parametrize("n_blocks", [None, 1, 3])
 @pytest.mark.parametrize("rule, start", **BY_NAME)
 def test_compiled_epoch_equals_the_slow_twin(rule, start, n_blocks, train):

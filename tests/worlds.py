@@ -22,6 +22,24 @@ def planted_world(n_users=120, n_items=80, n_factors=2, noise=0.3, density=0.4, 
                    n_users=n_users, n_items=n_items), stars
 
 
+def crowded_world():
+    """Users who share much of what they rated, as in MovieLens 1M, and rate what they like.
+
+    Returns ratings to learn from, and ratings held out.
+    """
+    rng, n_users, n_items = np.random.default_rng(0), 3000, 300
+    popularity, activity = rng.lognormal(0, 1, n_items), rng.lognormal(0, 0.7, n_users)
+    taste = rng.normal(0, 0.7, (n_users, 3)) @ rng.normal(0, 0.7, (3, n_items))
+    chance = np.outer(activity / activity.mean(), popularity / popularity.mean()) / 5
+    chance *= np.exp(taste - taste.var() / 2)
+    users, items = np.nonzero(rng.random(taste.shape) < np.minimum(chance, 0.95))
+    stars = (3.5 + rng.normal(0, 0.4, n_users)[users] + rng.normal(0, 0.4, n_items)[items]
+             + taste[users, items] + rng.normal(0, 0.6, len(users)))
+    ratings = Ratings(users, items, values=stars, n_users=n_users, n_items=n_items)
+    held_out = rng.random(len(ratings)) < 0.1
+    return ratings[~held_out], ratings[held_out]
+
+
 def data_folder(name):
     """Return the folder of a data set below RSLIB_DATA, or skip with the reason."""
     root = os.environ.get("RSLIB_DATA")
