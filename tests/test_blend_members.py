@@ -268,7 +268,7 @@ def test_side_features_refuse_values_and_foreign_things():
     train, _ = by_hand()
     with pytest.raises(TypeError, match=r"pass ratings\.pairs"):
         side_features(train, train)
-    with pytest.raises(TypeError, match="fit needs Ratings"):
+    with pytest.raises(TypeError, match="side_features needs Ratings"):
         side_features(train.pairs, train.pairs)
 
 
