@@ -212,8 +212,3 @@ def test_more_shrinkage_than_signal_leaves_the_baseline(train):
         model = ImputedSVD(4, fill, shrinkage=1e4, n_epochs=2).fit(train)
         baseline = Baseline("ridge").fit(train)
         np.testing.assert_array_equal(model.predict(train.pairs), baseline.predict(train.pairs))
-
-
-def test_an_unknown_fill_is_refused(train):
-    with pytest.raises(ValueError, match="fill must be one of zero, user, item, baseline, iterate"):
-        ImputedSVD(fill="median").fit(train)
