@@ -206,15 +206,17 @@ class Model:
     def fold_in(self, ratings: Ratings):
         """Return the model for the users of ``ratings``, new to it, with the items as they are.
 
+        A user without ratings gets what the model says of an unknown user.
+
         Raises
         ------
         NotImplementedError
             Naming why this model needs a new fit.
         TypeError, ValueError
-            Not fitted, no ratings, or items of another number, numbering or device.
+            Not fitted, no Ratings, or items of another number, numbering or device.
         """
         self.check_fitted()
-        require_ratings(ratings, "fold_in")
+        require_ratings(ratings, "fold_in", at_least=0)
         self._require_device(ratings.users)
         require_same_numbers(self, ratings, "like=model, new_users=True", users=False)
         return self._fold_in(ratings)

@@ -4,11 +4,11 @@ from rslib.backend import array_module
 from rslib.ratings import Pairs, Ratings
 
 
-def require_ratings(ratings, name):
-    """Raise unless these are Ratings, and at least one; ``name`` is who asks."""
+def require_ratings(ratings, name, *, at_least=1):
+    """Raise unless these are Ratings, and so many; ``name`` is who asks."""
     if not isinstance(ratings, Ratings):
         raise TypeError(f"{name} needs Ratings, not {type(ratings).__name__}")
-    if not len(ratings):
+    if len(ratings) < at_least:
         raise ValueError(f"{name} needs at least one rating")
 
 

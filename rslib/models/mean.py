@@ -50,13 +50,17 @@ class Mean(Model):
         return columns[self.by]
 
     def _fit(self, train, seen, on_epoch):
-        groups, n_groups = self._groups(train)
-        xp = array_module(train.values)
-        self.global_mean_ = float(train.values.mean(dtype=xp.float64))
+        self.global_mean_ = float(train.values.mean(dtype=array_module(train.values).float64))
+        self.means_ = self._means(train)
+
+    def _means(self, ratings):
+        """The average of each group, the global mean where it has no ratings."""
+        groups, n_groups = self._groups(ratings)
+        xp = array_module(ratings.values)
         counts = xp.bincount(groups, minlength=n_groups)
-        sums = sum_by(groups, train.values, n_groups)
+        sums = sum_by(groups, ratings.values, n_groups)
         means = xp.where(counts > 0, sums / xp.maximum(counts, 1), self.global_mean_)
-        self.means_ = means.astype(xp.float32)
+        return means.astype(xp.float32)
 
     @property
     def n_parameters(self):
@@ -71,8 +75,4 @@ class Mean(Model):
         """Return the model for the users of ``ratings``, new to it, without refitting."""
         if self.by != "user":
             return self._with_users(ratings)
-        means = Mean(by="user").fit(ratings).means_
-        xp = array_module(means)
-        rated = xp.bincount(ratings.users, minlength=ratings.n_users) > 0
-        means = xp.where(rated, means, xp.float32(self.global_mean_))
-        return self._with_users(ratings, means_=means)
+        return self._with_users(ratings, means_=self._means(ratings))

@@ -99,6 +99,8 @@ class Daily:
         return len(model.session_keys_)
 
     def add(self, model, factors, when):
+        if not len(model.day_factors_):
+            return factors
         weights = np.float32(self.weight) * (when.sessions >= 0)[:, None]
         return factors + weights * model.day_factors_[when.sessions]
 

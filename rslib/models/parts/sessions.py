@@ -37,6 +37,8 @@ def keys_of(pairs, days):
 def place_of(keys, known):
     """Return the place of each key among the sorted ``known`` ones, -1 where it is none of them."""
     xp = array_module(keys, known)
+    if not len(known):
+        return xp.full(len(keys), -1)
     places = xp.minimum(xp.searchsorted(known, keys), len(known) - 1)
     return xp.where(known[places] == keys, places, -1)
 
@@ -108,8 +110,10 @@ class Sessions(Part):
         xp, days = array_module(pairs.users), days_of(pairs, model.last_day_)
         sessions = place_of(keys_of(pairs, days), model.session_keys_)
         days = xp.clip(days, model.first_day_, model.last_day_)
-        return When(pairs.users, pairs.items, days, sessions,
-                    xp.where(sessions >= 0, model.session_sizes_[sessions], 1),
+        sizes = xp.ones(len(pairs), np.int32)
+        known = sessions >= 0
+        sizes[known] = model.session_sizes_[sessions[known]]
+        return When(pairs.users, pairs.items, days, sessions, sizes,
                     self.deviations(model, pairs.users, days))
 
     def every(self, model):

@@ -61,6 +61,7 @@ class SplineDrift(Lookup):
         xp, n_users = array_module(train.users), train.n_users
         days, counts = model.at(train.pairs).days, xp.bincount(train.users, minlength=n_users)
         days = days[xp.lexsort(xp.stack([days, train.users]))]        # of each user in a row
+        days = days if len(days) else xp.full(1, model.last_day_)     # newcomers without ratings
         ends = xp.cumsum(counts)
         first = days[xp.minimum(ends - counts, len(days) - 1)]
         last = days[xp.maximum(ends - 1, 0)]
