@@ -9,6 +9,7 @@ from rslib.backend import array_module, rows_of, sum_by
 from rslib.kernels import level_probabilities
 from rslib.models.boltzmann import BoltzmannMachine
 from rslib.models.domains import Count, NonNegative, Positive, Share, Whole, number
+from rslib.models.doors import require_ratings, require_same_numbers, require_same_world
 from rslib.models.rating_levels import Bias
 from rslib.ratings import Pairs, Ratings
 
@@ -177,7 +178,7 @@ class RBM(BoltzmannMachine):
 
         Cases that rated nothing are among them, with what their hidden units say alone.
         """
-        self.check_ratings(ratings, seen)
+        self._check_cases(ratings, seen)
         xp = array_module(ratings.values)
         known = self._known(ratings, seen)
         offsets = self._offsets(known.biases)[xp.arange(len(ratings)), known.cases.levels]
@@ -188,6 +189,17 @@ class RBM(BoltzmannMachine):
         else:
             hidden = (xp.maximum(inputs, 0) + xp.log(1 + xp.exp(-abs(inputs)))).sum(axis=1)
         return -sum_by(rows_of(known.cases.indptr), offsets, len(inputs)) - hidden
+
+    def _check_cases(self, ratings, seen):
+        """Raise unless what the cases rated is known here; without biases they may be anybody."""
+        if self.case_bias or self.session_bias or self.visible == "users":
+            return self.check_ratings(ratings, seen)
+        self.check_fitted()
+        require_ratings(ratings, type(self).__name__)
+        self._require_device(ratings.users)
+        require_same_numbers(self, ratings, "like=model, new_users=True", users=False)
+        if seen is not None:
+            require_same_world(ratings, seen)
 
     def _fold_in(self, ratings):
         """Return the model for the users of ``ratings``, new to it, with the movies as they are.
