@@ -45,6 +45,9 @@ class Info:
         Duplicate pairs dropped while reading; the last rating of each pair was kept.
     extra : dict
         What only one source has: the probe rows of Netflix, the planted truth of the synthetic set.
+    understood : dict
+        What was made of a table of one's own: its columns, its delimiter, the unit of its times;
+        see `rslib.sources.understood`.
     """
 
     name: str
@@ -55,6 +58,7 @@ class Info:
     first_day: str | None = None
     n_duplicates: int = 0
     extra: dict = field(default_factory=dict)
+    understood: dict = field(default_factory=dict)
 
     @cached_property
     def numbering(self):

@@ -85,7 +85,9 @@ def test_round_trip_in_at_most_nine_bytes(name, tmp_path, cache, rng):
 
 def test_the_last_duplicate_in_time_is_kept(tmp_path, cache):
     path = tmp_path / "a.csv"
-    path.write_text(HEADER + "1,1,5,200\n1,2,4,10\n1,1,1,100\n2,1,3,7\n1,2,2,10\n2,9,3,7\n")
+    rows = [(1, 1, 5, 200), (1, 2, 4, 10), (1, 1, 1, 100), (2, 1, 3, 7), (1, 2, 2, 10),
+            (2, 9, 3, 7)]
+    path.write_text(HEADER + "".join(f"{u},{i},{r},{10**9 + t}\n" for u, i, r, t in rows))
     with pytest.warns(UserWarning, match=r"a\.csv: 2 duplicate ratings") as caught:
         ratings = load(path, cache=cache)
     assert len(caught) == 1
@@ -110,8 +112,8 @@ def test_a_second_load_reads_the_store_only(tmp_path, cache, monkeypatch):
 
 def test_ids_keep_their_letters_and_their_digits(tmp_path, cache):
     path = tmp_path / "a.csv"
-    path.write_text(HEADER + "007,9223372036854775807,1,0\n7,-1,2,0\n"
-                    "日本,1000000000000000001,3,0\n", "utf-8")
+    path.write_text(HEADER + "007,9223372036854775807,1,1e9\n7,-1,2,1e9\n"
+                    "日本,1000000000000000001,3,1e9\n", "utf-8")
     for _ in range(2):
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")     # the ids hold text

@@ -6,91 +6,49 @@ load of the same source takes a moment.
 """
 
 import re
-from functools import partial
 from pathlib import Path
+from typing import Unpack
 
 import numpy as np
 import pyarrow as pa
 
 from rslib import HOME
 from rslib.ratings import Ratings
-from rslib.sources import movielens, netflix, own, store
-from rslib.sources.archives import is_archive, members, stamps
-from rslib.sources.build import Source
+from rslib.sources import movielens, netflix, store
+from rslib.sources.archives import members, stamps
 from rslib.sources.download import PUBLISHED, check, find
 from rslib.sources.errors import SourceError, SourceMissing
+from rslib.sources.form import FormOptions, checked_scale, form_of
+from rslib.sources.frames import from_dataframe
 from rslib.sources.like import numbering_of, renumbered
 from rslib.sources.locate import BadValue
+from rslib.sources.places import KNOWN_FILES, inside, key_of, source_maker
 
-__all__ = ["PUBLISHED", "SourceError", "SourceMissing", "load", "load_fold"]
-
-_KNOWN_FILES = re.compile(r"u\.data|ratings\.dat|training_set|mv_\d+\.txt|combined_data_\d\.txt"
-                          r"|training_set\.tar")
-
-
-def _own_source(path, given, scale):
-    suffix = path.suffix.lower()
-    reader = (own.parquet_table if suffix in own.PARQUET else own.text_table)(path, given)
-    return Source(path.stem, str(path), reader, scale=scale)
-
-
-def _published_source(name, path, scale):
-    """Return the source of a folder or an archive in one of the official formats."""
-    files = members(path)
-    found = movielens.recognise(files)
-    if found is not None:
-        reader, titles, declared = found
-        return Source(name, str(path), reader, titles, scale or declared)
-    found = netflix.recognise(files)
-    if found is not None:
-        return Source(name, str(path), *found, scale or movielens.WHOLE_STARS,
-                      partial(netflix.extras, files))
-    raise SourceError(f"{path}: no ratings in a known format: u.data, ratings.dat, ratings.csv, "
-                      "mv_*.txt or combined_data_1.txt to 4")
-
+__all__ = ["PUBLISHED", "SourceError", "SourceMissing", "from_dataframe", "load", "load_fold"]
 
 def _place(name):
     """Return the path that a name or a path stands for."""
     if name in PUBLISHED:
         return find(name)
-    path = Path(name).expanduser()
-    if not path.exists():
-        raise SourceMissing(f"{path}: no such file or folder, and none of the known sets "
+    if re.match(r"[a-z]+://", name, re.I):
+        raise SourceMissing(f"{name}: an address, not a file; download it and name the file")
+    path = Path(name).expanduser().absolute()
+    if not inside(path)[0].exists():
+        raise SourceMissing(f"{name}: no such file or folder, and none of the known sets "
                             f"{', '.join(PUBLISHED)}, synthetic")
     # a file of a published set brings its neighbours: titles, probe, the other parts
-    return path.absolute().parent if _KNOWN_FILES.fullmatch(path.name) else path.absolute()
+    if not KNOWN_FILES.fullmatch(path.name):
+        return path
+    parts = [path.with_name(f"combined_data_{k}.txt") for k in range(1, 5)]
+    alone = path in parts and not all(part.exists() for part in parts)
+    return path if alone else path.parent
 
 
-def _checked_scale(scale):
-    if scale is None:
-        return None
-    low, high = map(float, scale)
-    if not low < high:
-        raise ValueError(f"scale must be (lowest, highest), not {scale}")
-    return low, high
-
-
-def _is_table(path):
-    return path.is_file() and path.suffix.lower() in (*own.TABLES, *own.PARQUET)
-
-
-def _maker(name, path, given, scale):
-    """Return what makes the source, once it is known that the store has to be built."""
-    if _is_table(path):
-        return partial(_own_source, path, given, scale)
-    if path.is_file() and not is_archive(path):
-        raise SourceError(f"{path}: not a file that can be read; expected one of "
-                          f"{' '.join([*own.TABLES, *own.PARQUET])}, a zip, a tar or a folder")
-    if any(given.values()):
-        raise SourceError(f"{path}: the columns of a published format are known; user=, item=, "
-                          "rating= and time= are for a table of your own")
-    return partial(_published_source, name if name in PUBLISHED else path.stem, path, scale)
-
-
-def load(name_or_path="ml-latest-small", *, user: str | None = None, item: str | None = None,
-         rating: str | None = None, time: str | None = None,
-         scale: tuple[float, float] | None = None, like=None, new_users: bool = False,
-         cache: str | Path | None = None) -> Ratings:
+def load(name_or_path="ml-latest-small", *, user: str | int | None = None,
+         item: str | int | None = None, rating: str | int | None = None,
+         time: str | int | None = None, scale: tuple[float, float] | None = None, like=None,
+         new_users: bool = False, cache: str | Path | None = None,
+         **form: Unpack[FormOptions]) -> Ratings:
     """Read ratings by name or from a file, a folder or an archive.
 
     Users and items are numbered from 0 in ascending order of their ids in the source, and only
@@ -101,11 +59,13 @@ def load(name_or_path="ml-latest-small", *, user: str | None = None, item: str |
     ----------
     name_or_path : str or Path
         ml-latest-small, ml-100k, ml-1m, ml-10m, ml-20m, ml-25m, ml-32m, netflix, synthetic,
-        synthetic-<n>[k|m]; or the path of a CSV, TSV or Parquet file, or of a folder, zip or tar
-        of MovieLens or Netflix. A name wins over a file of that name: write ./ml-1m for the file.
-    user, item, rating, time : str or None
-        Columns of a table of your own; None finds them by common names. Without a time column the
-        ratings carry no days. Times are unix seconds or ISO dates.
+        synthetic-<n>[k|m]; or the path of a text table or a Parquet file, which may be packed by
+        gz, bz2 or xz, of a folder of Parquet parts, of a zip or tar that holds one table (of
+        several write archive.zip:member), or of a folder, zip or tar of MovieLens or Netflix. A
+        name wins over a file of that name: write ./ml-1m for the file.
+    user, item, rating, time : str, int or None
+        Columns of a table of your own, by name or by position from 0; None finds them by common
+        names. Without a time column the ratings carry no days.
     scale : (float, float) or None
         Lowest and highest rating, in stars; None takes what the published set declares, or what a
         table of your own holds.
@@ -117,6 +77,10 @@ def load(name_or_path="ml-latest-small", *, user: str | None = None, item: str |
         What ``fold_in`` takes.
     cache : path or None
         Folder of the stores; None is data/.cache.
+    **form
+        How a table of your own is written: delimiter, decimal, quoting, header, time_unit,
+        drop_zeros, duplicates; see `rslib.sources.form.Form`. What is not said is found, or asked
+        for where more than one thing may be meant; ``info.understood`` holds what was found.
 
     Returns
     -------
@@ -143,7 +107,7 @@ def load(name_or_path="ml-latest-small", *, user: str | None = None, item: str |
     if like is not None:
         numbering = numbering_of(like)      # before a long read
         ratings = load(name_or_path, user=user, item=item, rating=rating, time=time, scale=scale,
-                       cache=cache)
+                       cache=cache, **form)
         return renumbered(ratings, numbering, new_users=new_users, label=str(name_or_path))
     if new_users:
         raise ValueError("new_users=True says how like= is meant: pass like=model, too")
@@ -151,17 +115,17 @@ def load(name_or_path="ml-latest-small", *, user: str | None = None, item: str |
     if re.fullmatch(r"synthetic(-[0-9.]+[km]?)?", name):
         from rslib.sources.synthetic import load_synthetic
         return load_synthetic(name, cache)
-    scale, path = _checked_scale(scale), _place(name)
-    given = {"user": user, "item": item, "rating": rating, "time": time}
-    make = _maker(name, path, given, scale)
+    scale, path, known = checked_scale(scale), _place(name), name in PUBLISHED
+    options = {"user": user, "item": item, "rating": rating, "time": time}, form_of(form)
+    make = source_maker(name if known else path.stem, path, options, scale)
 
     def make_source():
-        if name in PUBLISHED:
+        if known:
             check(name, path)
         return make()
 
-    options = {"name": name in PUBLISHED and name, "columns": given, "scale": scale}
-    return store.load(path, stamps(path), options, make_source, cache)
+    key = {"name": known and name, "scale": scale} | key_of(options)
+    return store.load(path, stamps(inside(path)[0]), key, make_source, cache)
 
 
 def _fold_rows(ratings, table):

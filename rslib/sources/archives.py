@@ -3,7 +3,10 @@
 Archives are read in place and never unpacked.
 """
 
+import bz2
+import gzip
 import hashlib
+import lzma
 import re
 import tarfile
 import zipfile
@@ -15,10 +18,13 @@ from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import BinaryIO
 
-from rslib.sources.errors import SourceError
+from rslib.sources.errors import SourceError, SourceMissing
 
-__all__ = ["Member", "is_archive", "members", "one_file", "readable", "stamps"]
+__all__ = ["Member", "is_archive", "members", "one_file", "readable", "stamps", "suffix_of",
+           "tables_in"]
 
+_PACKED = {".gz": gzip.open, ".bz2": bz2.open, ".xz": lzma.open}
+_TABLES = (".csv", ".tsv", ".tab", ".txt", ".dat", ".data", ".parquet", ".pq")
 _SMALL = 1 << 20    # bytes; a source below this is hashed, so an edit within one clock tick is seen
 
 
@@ -42,8 +48,16 @@ class Member:
 
 
 def one_file(path):
-    """Return a file on disk as a member."""
-    return Member(str(path), path.stat().st_size, partial(open, path, "rb"))
+    """Return a file on disk as a member, unpacked where it is a .gz, .bz2 or .xz."""
+    opener = _PACKED.get(path.suffix.lower(), open)
+    return Member(str(path), path.stat().st_size, partial(opener, path, "rb"))
+
+
+def suffix_of(name):
+    """Return the suffix of a name in small letters, that of what is packed in a .gz, .bz2 or .xz.
+    """
+    path = PurePosixPath(str(name).lower())
+    return path.with_suffix("").suffix if path.suffix in _PACKED else path.suffix
 
 
 def is_archive(path):
@@ -51,14 +65,26 @@ def is_archive(path):
     return path.name.lower().endswith((".zip", ".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz"))
 
 
+def _damaged(label, error):
+    return SourceError(f"{label}: the archive is truncated or damaged ({error}); fetch it again")
+
+
 @contextmanager
 def readable(label):
     """Turn what a damaged archive raises into one line."""
     try:
         yield
-    except (zipfile.BadZipFile, tarfile.TarError, zlib.error, EOFError) as error:
-        raise SourceError(f"{label}: the archive is truncated or damaged ({error}); "
-                          "fetch it again") from None
+    except (zipfile.BadZipFile, tarfile.TarError, zlib.error, gzip.BadGzipFile, lzma.LZMAError,
+            EOFError, NotImplementedError) as error:
+        raise _damaged(label, error) from None
+    except OSError as error:        # so does bz2
+        if error.errno is not None or isinstance(error, SourceMissing):
+            raise
+        raise _damaged(label, error) from None
+    except RuntimeError as error:
+        if "encrypted" not in str(error):
+            raise
+        raise SourceError(f"{label}: the archive asks for a password; unpack it first") from None
 
 
 def _refuse_unsafe(path, name):
@@ -90,10 +116,41 @@ def _tar_members(path):
             yield entry.name, entry.size, partial(archive.extractfile, entry)
 
 
-def _archived(path):
+def _listed(path):
     listed = _zip_members(path) if path.suffix.lower() == ".zip" else _tar_members(path)
-    return {PurePosixPath(name).name: Member(f"{path}:{name}", size, opener)
-            for name, size, opener in listed}
+    return [(name, Member(f"{path}:{name}", size, _opener(name, opener)))
+            for name, size, opener in listed]
+
+
+def _opener(name, opener):
+    unpack = _PACKED.get(PurePosixPath(name.lower()).suffix)
+    return partial(_unpacked, unpack, opener) if unpack else opener
+
+
+def _unpacked(unpack, opener):
+    return unpack(opener(), "rb")
+
+
+def _archived(path):
+    found = {}
+    for name, member in _listed(path):
+        base = PurePosixPath(name).name
+        if base in found and suffix_of(base) in _TABLES and suffix_of(base) != ".txt":
+            raise SourceError(f"{path}: two files are called {base}; say which: "
+                              f"{found[base].label!r} or {member.label!r}")
+        found[base] = member
+    return found
+
+
+def tables_in(path):
+    """Return the files of a folder or an archive whose names end like a table of one's own."""
+    if path.is_file():
+        named = _listed(path)
+    else:
+        named = [(file.name, one_file(file)) for file in _files(path)]
+    hidden = re.compile(r"(^|/)(__MACOSX/|[._]|readme)", re.I)
+    return [member for name, member in named
+            if suffix_of(name) in _TABLES and not hidden.search(name)]
 
 
 def _files(path):

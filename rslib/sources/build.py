@@ -2,7 +2,7 @@
 
 import warnings
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, timedelta
 
 import numpy as np
@@ -10,6 +10,7 @@ import pyarrow as pa
 
 from rslib.ratings import Info, Ratings
 from rslib.sources.columns import TEXT, as_array, ranks_within_days
+from rslib.sources.errors import SourceError
 from rslib.sources.locate import BadValue
 from rslib.sources.spool import TYPES, Spool
 
@@ -34,6 +35,10 @@ class Source:
         Declared scale; None takes the lowest and highest rating seen.
     extras : callable or None
         Called with users, items, user ids, item ids and first day; returns the extra of Info.
+    duplicates : {"last", "first", "mean", "error"}
+        Which rating of a pair counts.
+    understood : dict
+        What was made of the file, for Info.
     """
 
     name: str
@@ -42,6 +47,8 @@ class Source:
     titles: dict | None = None
     scale: tuple[float, float] | None = None
     extras: Callable | None = None
+    duplicates: str = "last"
+    understood: dict = field(default_factory=dict)
 
 
 def _spooled(source, folder, progress):
@@ -51,7 +58,7 @@ def _spooled(source, folder, progress):
         for batch in source.reader.batches(source.scale, progress):
             spool.append(batch)
         if not spool.n_rows:
-            raise BadValue("no ratings")
+            raise BadValue("no ratings" + " but zeros, which were dropped" * bool(spool.n_zeros))
         ids = spool.ranked(source.label)
     except (BadValue, pa.ArrowException) as error:
         raise source.reader.locate(source.scale, error) from None
@@ -60,19 +67,68 @@ def _spooled(source, folder, progress):
     return spool, ids
 
 
-def last_of_pairs(users, items, times, n_items):
-    """Return a mask of the last rating of each pair in time, or None when no pair repeats."""
+def _repeated_rows(users, items, times, n_items, order_in_time=1):
+    """Return the rows of pairs that repeat, by pair and then in time, and their keys; or None."""
     key = users.astype(np.int64) * n_items + items
     key.sort()
     repeated = np.unique(key[1:][key[1:] == key[:-1]])
     if not len(repeated):
         return None
     key = users.astype(np.int64) * n_items + items
-    rows = np.flatnonzero(np.isin(key, repeated))
-    order = rows[np.lexsort((times[rows], key[rows]) if len(times) else (key[rows],))]
-    keep = np.ones(len(key), bool)
-    keep[order[:-1][key[order[:-1]] == key[order[1:]]]] = False
+    rows = np.flatnonzero(np.isin(key, repeated))[::order_in_time]
+    order = rows[np.lexsort((times[rows] * order_in_time, key[rows]) if len(times)
+                            else (key[rows],))]
+    return order, key[order]
+
+
+def last_of_pairs(users, items, times, n_items, order_in_time=1):
+    """Return a mask of the last rating of each pair in time, or None when no pair repeats.
+
+    ``order_in_time=-1`` gives the first of each. Of equal times, or without times, rows decide.
+    """
+    found = _repeated_rows(users, items, times, n_items, order_in_time)
+    if found is None:
+        return None
+    order, key = found
+    keep = np.ones(len(users), bool)
+    keep[order[:-1][key[:-1] == key[1:]]] = False
     return keep
+
+
+def _refuse_duplicates(source, columns, ids, n_items):
+    order, _ = _repeated_rows(*(columns[name] for name in ("user", "item", "time")), n_items)
+    user, item = (ids[role][0][int(columns[role][order[0]])].as_py() for role in ("user", "item"))
+    raise SourceError(f"{source.label}: user {user!r} rated item {item!r} more than once, and "
+                      "duplicates='error'; 'last', 'first' or 'mean' say what counts")
+
+
+def _mean_of_pairs(columns, n_items):
+    """Put the mean of each pair that repeats in the place of its ratings."""
+    order, key = _repeated_rows(*(columns[name] for name in ("user", "item", "time")), n_items)
+    starts = np.flatnonzero(np.concatenate([[True], key[1:] != key[:-1]]))
+    sizes = np.diff(starts, append=len(key))
+    means = np.add.reduceat(columns["rating"][order].astype(np.float64), starts) / sizes
+    columns["rating"][order] = np.repeat(means, sizes)
+
+
+def _without_duplicates(source, columns, ids):
+    """Return one rating a pair, and the number of those left out."""
+    n_items = len(ids["item"][0])
+    keep = last_of_pairs(columns["user"], columns["item"], columns["time"], n_items,
+                         -1 if source.duplicates == "first" else 1)
+    if keep is None:
+        return columns, 0
+    if source.duplicates == "error":
+        _refuse_duplicates(source, columns, ids, n_items)
+    if source.duplicates == "mean":
+        _mean_of_pairs(columns, n_items)
+    n_duplicates = int(np.count_nonzero(~keep))
+    what = "their mean counts" if source.duplicates == "mean" \
+        else f"the {source.duplicates} of each was kept"
+    warnings.warn(f"{source.label}: {n_duplicates:,} duplicate ratings of the same item by the "
+                  f"same user; {what}", stacklevel=2)
+    return {name: column[keep] if len(column) else column
+            for name, column in columns.items()}, n_duplicates
 
 
 def _days(users, times):
@@ -119,25 +175,20 @@ def build(source, folder, progress):
     columns = {name: spool.take(name) for name in TYPES}
     for role, (_, place) in ids.items():
         columns[role] = place[columns[role]]
-    sizes = {role: len(known) for role, (known, _) in ids.items()}
-    keep = last_of_pairs(columns["user"], columns["item"], columns["time"], sizes["item"])
-    n_duplicates = 0 if keep is None else int(np.count_nonzero(~keep))
-    if n_duplicates:
-        columns = {name: column[keep] if len(column) else column
-                   for name, column in columns.items()}
-        warnings.warn(f"{source.label}: {n_duplicates:,} duplicate ratings of the same item by the "
-                      "same user; the last of each was kept", stacklevel=2)
+    columns, n_duplicates = _without_duplicates(source, columns, ids)
+    counts = {"n_rows": spool.n_rows + spool.n_zeros, "n_zeros": spool.n_zeros}
     return _ratings(source, columns, {role: as_array(known) for role, (known, _) in ids.items()},
-                    n_duplicates)
+                    n_duplicates, counts)
 
 
-def _ratings(source, columns, ids, n_duplicates):
+def _ratings(source, columns, ids, n_duplicates, counts):
     users, items, values = (columns[role] for role in ("user", "item", "rating"))
     first, days, ranks = _days(users, columns.pop("time"))
     titles = None if source.titles is None else _named(ids["item"], source.titles)
     extra = {} if source.extras is None else source.extras(users, items, *ids.values(), first)
     info = Info(source.name, *ids.values(), titles,
                 source.scale or (float(values.min()), float(values.max())),
-                first and first.isoformat(), n_duplicates, extra)
+                first and first.isoformat(), n_duplicates, extra,
+                source.understood and source.understood | counts)
     return Ratings(users, items, days, len(ids["user"]), len(ids["item"]), values=values,
                    ranks=ranks, info=info)

@@ -6,7 +6,7 @@ Ids and titles are text of variable width on both sides, so memory follows the t
 import numpy as np
 import pyarrow as pa
 
-__all__ = ["ARROW_TEXT", "TEXT", "as_array", "is_text", "ranks_within_days"]
+__all__ = ["ARROW_TEXT", "TEXT", "as_array", "is_any_text", "is_text", "ranks_within_days"]
 
 ARROW_TEXT = pa.large_string()      # the offsets of pa.string() end at 2 GiB of text
 TEXT = np.dtypes.StringDType()
@@ -16,6 +16,13 @@ _BLOCK = 1 << 17        # rows turned into Python text at once
 def is_text(kind):
     """Return True for the Arrow type of text that the sources use."""
     return pa.types.is_large_string(kind)
+
+
+def is_any_text(kind):
+    """Return True for every Arrow type that holds text, as bytes too."""
+    checks = ("string", "large_string", "string_view", "binary", "large_binary", "binary_view",
+              "fixed_size_binary")
+    return any(getattr(pa.types, f"is_{check}")(kind) for check in checks)
 
 
 def as_array(column):

@@ -1,21 +1,24 @@
 """The slow pass: find the first bad line of a file that the fast readers refused.
 
-Plain Python, one line at a time, run only to write an error message. A row is the line of the
-file, counted from 1 with the header; of a Parquet file it is the row of the table.
+Plain Python, one row at a time, run only to write an error message. A row is what the reader takes
+for one, counted from 1 with the header; where quotes hold line breaks, or lines are empty, the line
+that it begins on is named too. Of a Parquet file it is the row of the table.
 """
 
-import csv
-from datetime import UTC, datetime
+import math
+import re
 
 import numpy as np
 import pyarrow as pa
 
 from rslib.sources.errors import SourceError
+from rslib.sources.records import records, split
+from rslib.sources.times import LATEST
 
-__all__ = ["LATEST", "BadValue", "TooLarge", "bad_line", "bad_row", "problem", "shown"]
+__all__ = ["BadValue", "TooLarge", "bad_line", "bad_row", "place", "problem", "shown"]
 
-LATEST = 4_102_444_800      # seconds from 1970 to 2100
 _INT64 = 2**63
+_LONG = 60      # letters of a value that a message shows
 
 
 class BadValue(Exception):
@@ -36,71 +39,90 @@ def shown(values):
     return ", ".join(quoted + ["..."] * (len(values) > 12))
 
 
+def _cut(value):
+    text = repr(value) if isinstance(value, str) else str(value)
+    return text if len(text) <= _LONG else text[:_LONG] + "...'"
+
+
+def _missing(value):
+    return value is None or (isinstance(value, float) and math.isnan(value)) or (
+        not str(value).strip() or str(value) == "NaT")
+
+
 def _id_problem(value, kind):
-    text = str(int(value) if isinstance(value, float) and value.is_integer() else value).strip()
-    if value is None or not text:
+    if _missing(value):
         return "is empty"
-    if not text.isprintable() and any("\ud800" <= letter <= "\udfff" for letter in text):
+    if isinstance(value, bytes):
+        value = value.decode("utf-8", "surrogateescape")
+    if isinstance(value, float) and abs(value) >= 2**53 and pa.types.is_integer(kind):
+        return (f"{value:.0f} may have lost digits, since the column holds decimals; keep ids as "
+                "whole numbers or as text")
+    text = str(int(value) if isinstance(value, float) and value.is_integer() else value).strip()
+    if any("\ud800" <= letter <= "\udfff" for letter in text):
         return "is not UTF-8 text; save the file as UTF-8"
     return _integer_problem(text) if pa.types.is_integer(kind) else None
 
 
 def _integer_problem(text):
-    try:
-        number = int(text)
-    except ValueError:
-        return f"{text!r} is not a whole number"
-    if not -_INT64 <= number < _INT64:
-        return f"{text} is too large for the store: whole numbers must lie below 2^63"
+    if not re.fullmatch(r"[-+]?[0-9]+(\.0+)?", text):
+        return f"{_cut(text)} is not a whole number"
+    text = text.partition(".")[0]
+    if len(text) > 20 or not -_INT64 <= int(text) < _INT64:
+        return f"{text[:_LONG]} is too large for the store: whole numbers must lie below 2^63"
     return None
 
 
-def _number(value):
-    return float("nan") if isinstance(value, str) and "_" in value else float(value)
+def _number(value, decimal):
+    if isinstance(value, bytes):
+        value = value.decode("utf-8", "replace")
+    if isinstance(value, str):
+        if "_" in value or (decimal != "." and "." in value):
+            raise ValueError
+        value = value.replace(decimal, ".")
+    return float(value)
 
 
-def _rating_problem(value, scale):
+def _rating_problem(value, scale, rules):
     if value is None or not str(value).strip():
         return "is empty"
     try:
-        number = _number(value)
+        number = _number(value, rules.decimal)
     except (TypeError, ValueError):
-        return f"{value!r} is not a number"
+        other = "," if rules.decimal == "." else "."
+        comma = re.fullmatch(rf"\s*-?\d*{re.escape(other)}\d+\s*", str(value))
+        return f"{_cut(value)} is not a number" + (f"; pass decimal={other!r}" if comma else "")
     if not abs(number) <= float(np.finfo(np.float32).max):
-        return f"{value!r} is not a finite number"
+        return f"{_cut(value)} is not a finite number"
+    if rules.drop_zeros and number == 0:
+        return None
     if scale is not None and not scale[0] <= np.float32(number) <= scale[1]:
         return f"{value} is outside the declared scale {scale[0]:g} to {scale[1]:g}"
     return None
 
 
-def _seconds(value, kind):
-    """Return a time in seconds since 1970; raise ValueError where it is not one."""
-    if isinstance(value, np.datetime64):
-        return int(value.astype("datetime64[s]").astype(np.int64))
-    if not pa.types.is_temporal(kind):
-        return _number(value)
-    when = datetime.fromisoformat(value)
-    if (when.tzinfo is None) != (getattr(kind, "tz", None) is None):
-        raise ValueError
-    return when.replace(tzinfo=when.tzinfo or UTC).timestamp()
-
-
-def _time_problem(value, kind):
-    if value is None or str(value).strip() in ("", "NaT"):
+def _time_problem(value, rules):
+    if _missing(value):
         return "is empty"
+    clock = rules.clock
     try:
-        seconds = _seconds(value, kind)
-    except (TypeError, ValueError):
-        return (f"{str(value)!r} is neither unix seconds nor an ISO date, or not the same "
-                "kind of time as in the first row")
-    if 0 <= seconds < LATEST:
+        text = value.replace(rules.decimal, ".") if isinstance(value, str) else value
+        seconds = clock.seconds_of_one(text if clock.type == pa.float64() else value)
+    except (TypeError, ValueError, OverflowError):
+        return (f"{_cut(value)} is not one of the {clock.said()} that the column holds"
+                + ("" if clock.told else " from its first row on"))
+    if clock.first <= seconds < LATEST:
         return None
-    if LATEST <= seconds < 1000 * LATEST and not pa.types.is_temporal(kind):
-        return f"{value} is after the year 2100; it looks like milliseconds: divide by 1000"
+    if 0 <= seconds < clock.first:
+        return (f"{_cut(value)} is a time before 1985 if it is in {clock.said()}, as the first "
+                f"row; if so, pass time_unit={clock.unit!r}")
+    if LATEST <= seconds < 1000 * LATEST and clock.unit == "seconds":
+        return f"{_cut(value)} is after the year 2100; it looks like milliseconds: divide by 1000"
+    if math.isnan(seconds):
+        return f"{_cut(value)} is not one of the {clock.said()} that the column holds"
     return f"{value} lies outside the years 1970 to 2100"
 
 
-def problem(role, value, kind, scale):
+def problem(role, value, kind, scale, rules):
     """Return what is wrong with one value, or None.
 
     Parameters
@@ -108,36 +130,42 @@ def problem(role, value, kind, scale):
     role : {"user", "item", "rating", "time"}
     value : str, number, date or None
     kind : pyarrow.DataType
-        Type that the fast reader expects.
+        Type that the fast reader expects of an id.
     scale : (float, float) or None
+    rules : Rules
     """
     if role == "rating":
-        return _rating_problem(value, scale)
-    return _time_problem(value, kind) if role == "time" else _id_problem(value, kind)
+        return _rating_problem(value, scale, rules)
+    return _time_problem(value, rules) if role == "time" else _id_problem(value, kind)
 
 
-def _fields(text, delimiter):
-    return text.split(delimiter) if len(delimiter) > 1 else next(
-        csv.reader([text], delimiter=delimiter))
+def place(record):
+    """Return where a record stands."""
+    line = f" (line {record.line})" if record.line != record.row else ""
+    return f"row {record.row}{line}"
 
 
-def _line_problem(text, table, scale):
-    """Return (column or None, problem) of one line of a text table, or None."""
-    if "\0" in text:
+def _row_problem(record, table, scale):
+    """Return (column or None, problem) of one row of a text table, or None."""
+    if b"\0" in record.data:
         return None, "holds a zero byte; this is not a text file"
-    fields = _fields(text, table.delimiter)
+    if record.open_quote:
+        return None, "a quote opens a field and nothing closes it; if it is a letter, quoting=False"
+    fields = split(record, table.delimiter, table.quoting)
     if len(fields) != len(table.names):
+        hint = "; its quotes are read as letters" if b'"' in record.data and not table.quoting \
+            else ""
         return None, (f"has {len(fields)} columns separated by {table.delimiter!r}, "
-                      f"not {len(table.names)}")
+                      f"not {len(table.names)}{hint}")
     for role, position in table.positions.items():
-        found = problem(role, fields[position], table.types[role], scale)
+        found = problem(role, fields[position], table.types[role], scale, table.rules)
         if found:
             return table.names[position], found
     return None
 
 
 def bad_line(table, scale, error):
-    """Return the error that names the first bad line of a text table.
+    """Return the error that names the first bad row of a text table.
 
     Parameters
     ----------
@@ -147,35 +175,42 @@ def bad_line(table, scale, error):
         What the fast reader said; quoted when the slow pass finds nothing wrong.
     """
     label, n_rows = table.member.label, 0
-    with table.member.open() as lines:
-        for row, line in enumerate(lines, 1):
-            text = line.decode("utf-8", "surrogateescape").rstrip("\r\n")
-            if (row == 1 and table.header) or not text:
+    with table.member.open() as file:
+        for record in records(file, table.delimiter, table.quoting):
+            if record.row == 1 and table.header:
                 continue
             n_rows += 1
-            found = _line_problem(text, table, scale)
+            found = _row_problem(record, table, scale)
             if found:
                 column, what = found
                 where = f", column {column!r}" if column else ""
-                return SourceError(f"{label}: row {row}{where}: {what}")
+                return SourceError(f"{label}: {place(record)}{where}: {what}")
     if not n_rows:
         return SourceError(f"{label}: a header and no ratings" if table.header
                            else f"{label}: no ratings")
-    return SourceError(f"{label}: {str(error).splitlines()[0]}")
+    return SourceError(f"{label}: {_first_line(error)}")
+
+
+def _first_line(error):
+    return (str(error).splitlines() or [type(error).__name__])[0][:300]
 
 
 def bad_row(batches, table, scale, error):
     """Return the error that names the first bad row of a Parquet table.
 
-    ``batches`` yields lists of values by role; the other parameters are those of `bad_line`.
+    ``batches`` yields the name of a file and lists of values by role; the other parameters are
+    those of `bad_line`.
     """
-    first = 1
-    for batch in batches:
+    first, file, label = 1, None, table.label
+    for label, batch in batches:
+        first, file = (1, label) if label != file else (first, file)
         for row, values in enumerate(zip(*batch.values(), strict=True), first):
             for role, value in zip(batch, values, strict=True):
-                found = problem(role, value, table.types[role], scale)
+                found = problem(role, value, table.types[role], scale, table.rules)
                 if found:
-                    return SourceError(f"{table.member.label}: row {row}, column "
+                    return SourceError(f"{label}: row {row}, column "
                                        f"{table.columns[role]!r}: {found}")
         first += len(batch["user"])
-    return SourceError(f"{table.member.label}: {str(error).splitlines()[0]}")
+    if first == 1:
+        return SourceError(f"{label}: columns and no ratings")
+    return SourceError(f"{label}: {_first_line(error)}")

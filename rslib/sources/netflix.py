@@ -23,7 +23,8 @@ from rslib.sources.archives import Member
 from rslib.sources.errors import SourceError
 from rslib.sources.locate import BadValue, problem
 from rslib.sources.movielens import decoded
-from rslib.sources.tables import as_batch
+from rslib.sources.tables import Rules, as_batch
+from rslib.sources.times import Clock
 
 __all__ = ["NetflixRatings", "extras", "index", "recognise", "rows_of"]
 
@@ -31,6 +32,7 @@ _BLOCK = 32 << 20       # bytes of lines parsed at once
 _HEADER_END = re.compile(rb":\r?\n")
 _RATING = {"user": pa.int64(), "rating": pa.float32(), "time": pa.date32()}
 _PROBE = {"user": pa.int64()}
+_DATES = Rules(Clock("iso"))
 _QUALIFYING = {"user": pa.int64(), "time": pa.date32()}
 
 
@@ -99,7 +101,7 @@ def _line_problem(text, types, scale):
     if len(fields) != len(types):
         return f"expected {','.join(types)}, found {text[:40]!r}"
     for (role, kind), value in zip(types.items(), fields, strict=True):
-        found = problem(role, value, kind, scale)
+        found = problem(role, value, kind, scale, _DATES)
         if found:
             return f"column {role!r}: {found}"
     return None
@@ -162,12 +164,15 @@ def _titles(member):
     return titles
 
 
-def recognise(files):
-    """Return (reader, titles) of a Netflix folder, or None if it is not one."""
+def recognise(files, alone=False):
+    """Return (reader, titles) of a Netflix folder, or None if it is not one.
+
+    ``alone`` says that the combined files that are there are all that is wanted.
+    """
     names = sorted(name for name in files if re.fullmatch(r"mv_\d+\.txt", name))
     if not names:
         names = sorted(name for name in files if re.fullmatch(r"combined_data_\d\.txt", name))
-        if names and len(names) < 4:
+        if names and len(names) < 4 and not alone:
             raise SourceError(f"{files[names[0]].label}: combined_data_1.txt to 4 belong "
                               f"together, found only {', '.join(names)}")
     if not names:

@@ -25,7 +25,7 @@ from rslib.sources.planted import Planted, Strengths
 
 __all__ = ["FORMAT", "is_whole", "read", "write"]
 
-FORMAT = 2
+FORMAT = 3
 _FILES = ("ratings.parquet", "users.parquet", "items.parquet", "extra.npz")
 _GROUP = 1 << 17        # rows in memory beside the columns while they are read
 
@@ -105,7 +105,7 @@ def write(folder, ratings):
                   "day": ratings.days, "rank": ratings.ranks,
                   "expected": info.extra.get("expected")},
                  name=info.name, scale=info.scale, first_day=info.first_day,
-                 n_duplicates=info.n_duplicates)
+                 n_duplicates=info.n_duplicates, understood=info.understood)
     _write_table(folder / "users.parquet", {"id": info.user_ids})
     _write_table(folder / "items.parquet", {"id": info.item_ids, "title": info.titles})
     with open(folder / "extra.npz", "wb") as file:
@@ -131,6 +131,7 @@ def read(folder):
     if "expected" in columns:
         extra["expected"] = columns["expected"]
     info = Info(facts["name"], users["id"], items["id"], items.get("title"),
-                tuple(facts["scale"]), facts["first_day"], facts["n_duplicates"], extra)
+                tuple(facts["scale"]), facts["first_day"], facts["n_duplicates"], extra,
+                facts["understood"])
     return Ratings(columns["user"], columns["item"], columns.get("day"), n_users, n_items,
                    values=columns["rating"], ranks=columns.get("rank"), info=info)

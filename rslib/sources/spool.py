@@ -7,13 +7,14 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from rslib.sources.columns import is_text
+from rslib.sources.columns import ARROW_TEXT, is_text
 from rslib.sources.errors import SourceError
 from rslib.sources.locate import BadValue, TooLarge
 
 __all__ = ["MAX_IDS", "TYPES", "Spool", "Vocabulary"]
 
 MAX_IDS = 2**31         # internal ids are int32
+_NO_IDS = pa.array(["nan", "NaN", "NULL", "null", "None", "N/A", "NA", "<NA>"], ARROW_TEXT)
 
 
 class Vocabulary:
@@ -52,15 +53,18 @@ class Vocabulary:
         return number.take(column.indices).to_numpy().astype(np.int32)
 
     def _as_integers(self, label):
-        """Make text ids integers where all of them are written as such."""
-        whole = pc.match_substring_regex(self.known, r"^(0|-?[1-9][0-9]*)$")
+        """Make text ids integers where all of them are written as such; 7.0 is 7."""
+        whole = pc.match_substring_regex(self.known, r"^(0|-?[1-9][0-9]*)(\.0+)?$")
         if pc.all(whole).as_py():
             try:
-                self.known = self.known.cast(pa.int64())
+                self.known = pc.replace_substring_regex(self.known, r"\.0+$", "").cast(pa.int64())
             except pa.ArrowInvalid:
                 raise TooLarge(self.role) from None
         elif pc.any(whole).as_py():
-            text = self.known.filter(pc.invert(whole))[0].as_py()
+            others = self.known.filter(pc.invert(whole))
+            if pc.all(pc.is_in(others, value_set=_NO_IDS)).as_py():
+                raise TooLarge(self.role)       # 1, 2 and NaN: the slow pass says where
+            text = others[0].as_py()
             warnings.warn(f"{label}: {self.role} ids hold text ({text[:40]!r}), so all of them "
                           "are kept as text", stacklevel=2)
 
@@ -72,9 +76,12 @@ class Vocabulary:
         if is_text(self.known.type):
             self._as_integers(label)
         order = pc.array_sort_indices(self.known).to_numpy()
+        ids = self.known.take(pa.array(order))
+        first = np.ones(len(ids), bool)
+        first[1:] = pc.not_equal(ids[1:], ids[:-1]).to_numpy(zero_copy_only=False)
         place = np.empty(len(order), np.int32)
-        place[order] = np.arange(len(order), dtype=np.int32)
-        return self.known.take(pa.array(order)), place
+        place[order] = np.cumsum(first) - 1     # 7 and 7.0 have one place
+        return (ids if first.all() else ids.filter(pa.array(first))), place
 
 
 TYPES = {"user": np.int32, "item": np.int32, "rating": np.float32, "time": np.int64}
@@ -87,7 +94,7 @@ class Spool:
         self.paths = {name: folder / f"{name}.spool" for name in TYPES}
         self.ids = {role: Vocabulary(role) for role in ("user", "item")}
         self.files = {name: open(path, "wb") for name, path in self.paths.items()}
-        self.n_rows = 0
+        self.n_rows = self.n_zeros = 0
 
     def append(self, batch):
         for role, vocabulary in self.ids.items():
@@ -96,6 +103,7 @@ class Spool:
         if batch.time is not None:
             self.files["time"].write(np.ascontiguousarray(batch.time))
         self.n_rows += len(batch.rating)
+        self.n_zeros += batch.n_zeros
 
     def ranked(self, label):
         """Return for user and item what `Vocabulary.ranked` does, once all batches are there."""

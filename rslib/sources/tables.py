@@ -10,17 +10,21 @@ from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from pyarrow import csv, parquet
 from tqdm.utils import CallbackIOWrapper
 
 from rslib.sources.archives import Member
+from rslib.sources.columns import ARROW_TEXT, is_any_text
 from rslib.sources.errors import SourceError
-from rslib.sources.locate import LATEST, BadValue, TooLarge, bad_line, bad_row
+from rslib.sources.locate import BadValue, TooLarge, bad_line, bad_row
+from rslib.sources.times import LATEST, Clock
 
-__all__ = ["Batch", "ParquetTable", "TextTable", "as_batch"]
+__all__ = ["Batch", "ParquetTable", "Rules", "TextTable", "as_batch"]
 
 _BLOCK = 1 << 20    # bytes parsed at once; pyarrow reads 32 blocks ahead
-_BLOCKS = 16        # a batch; longer ones keep the look-up of known ids cheap
+_UNIX = Clock()
+_BATCH = 16 << 20   # bytes of a batch; longer ones keep the look-up of known ids cheap
 
 
 class Batch(NamedTuple):
@@ -30,6 +34,7 @@ class Batch(NamedTuple):
     item: pa.Array
     rating: np.ndarray
     time: np.ndarray | None
+    n_zeros: int = 0        # ratings of 0 that were left out
 
 
 def _without_nulls(column):
@@ -38,28 +43,47 @@ def _without_nulls(column):
     return column
 
 
-def _seconds(column):
+@dataclass(frozen=True)
+class Rules:
+    """How the values of a table are read.
+
+    Parameters
+    ----------
+    clock : Clock
+    decimal : {".", ","}
+    drop_zeros : bool
+        Leave out ratings of 0.
+    stray : bool
+        True when quotes are letters because one of them closes nothing.
+    """
+
+    clock: Clock = _UNIX
+    decimal: str = "."
+    drop_zeros: bool = False
+    stray: bool = False
+
+
+_PLAIN = Rules()
+
+
+def _seconds(column, clock):
     """Return times as int64 seconds since 1970, refusing those outside 1970 to 2100."""
-    column = _without_nulls(column)
-    if pa.types.is_temporal(column.type):
-        seconds = column.cast(pa.timestamp("ns")).to_numpy(zero_copy_only=False)
-        seconds = seconds.view(np.int64) // 10**9
-    else:
-        seconds = column.to_numpy(zero_copy_only=False)
-    if not ((seconds >= 0) & (seconds < LATEST)).all():     # NaN fails both
+    seconds = clock.seconds(_without_nulls(column))
+    if not ((seconds >= clock.first) & (seconds < LATEST)).all():     # NaN fails both
         raise BadValue("a time outside 1970 to 2100")
     return seconds.astype(np.int64, copy=False)
 
 
-def _stars(column, scale):
+def _stars(column, scale, allowed):
     values = _without_nulls(column).cast(pa.float32()).to_numpy(zero_copy_only=False)
     low, high = scale or (-np.inf, np.inf)
-    if not (np.isfinite(values) & (values >= low) & (values <= high)).all():
+    inside = (values >= low) & (values <= high) | (values == allowed)
+    if not (np.isfinite(values) & inside).all():
         raise BadValue("a rating that is not finite, or outside its scale")
     return values
 
 
-def as_batch(columns, scale):
+def as_batch(columns, scale, rules=_PLAIN):
     """Return pyarrow columns by role as a checked batch.
 
     Raises
@@ -67,9 +91,16 @@ def as_batch(columns, scale):
     BadValue, pyarrow.ArrowException
         If a value is not what it should be; the reader's ``locate`` finds which.
     """
-    time = columns.get("time")
-    return Batch(_without_nulls(columns["user"]), _without_nulls(columns["item"]),
-                 _stars(columns["rating"], scale), None if time is None else _seconds(time))
+    rating = _stars(columns["rating"], scale, 0 if rules.drop_zeros else np.nan)
+    ids, time = (_without_nulls(columns[role]) for role in ("user", "item")), columns.get("time")
+    seconds = None if time is None else _seconds(time, rules.clock)
+    batch = Batch(*ids, rating, seconds)
+    kept = rating != 0
+    if not rules.drop_zeros or kept.all():
+        return batch
+    ids = (column.filter(pa.array(kept)) for column in batch[:2])
+    return Batch(*ids, rating[kept], None if seconds is None else seconds[kept],
+                 int(np.count_nonzero(~kept)))
 
 
 @dataclass(frozen=True)
@@ -88,7 +119,12 @@ class TextTable:
     types : dict of str to pyarrow.DataType
         What each of those is read as.
     header : bool
-        True when the first line names the columns.
+        True when the first row names the columns.
+    quoting : bool
+        True when the file has quotes that hold fields together.
+    longest : int
+        Bytes of the longest row; what is shorter than a block need not be known.
+    rules : Rules
     """
 
     member: Member
@@ -97,10 +133,17 @@ class TextTable:
     positions: dict[str, int]
     types: dict[str, pa.DataType]
     header: bool = False
+    quoting: bool = False
+    longest: int = 0
+    rules: Rules = _PLAIN
 
     @property
     def size(self):
         return self.member.size
+
+    @property
+    def _block(self):
+        return max(_BLOCK, 2 * self.longest)
 
     def _options(self):
         # '::' is ':' with an empty column between; reading that one as null refuses a lone colon
@@ -109,22 +152,25 @@ class TextTable:
         between = {name: pa.null() for k, name in enumerate(every) if k % step}
         wanted = {str(step * position): self.types[role]
                   for role, position in self.positions.items()}
-        return (csv.ReadOptions(block_size=_BLOCK, column_names=every, skip_rows=int(self.header)),
-                csv.ParseOptions(delimiter=self.delimiter[0]),
+        return (csv.ReadOptions(block_size=self._block, column_names=every,
+                                skip_rows_after_names=int(self.header)),
+                csv.ParseOptions(delimiter=self.delimiter[0], newlines_in_values=self.quoting,
+                                 quote_char='"' if self.quoting else False),
                 csv.ConvertOptions(column_types=wanted | between, null_values=[""],
+                                   decimal_point=self.rules.decimal,
                                    include_columns=[*wanted, *between]))
 
     def batches(self, scale, progress):
         """Yield checked batches, telling ``progress`` the bytes read."""
         with self.member.open() as file:
             reader = csv.open_csv(CallbackIOWrapper(progress, file, "read"), *self._options())
-            while blocks := list(islice(reader, _BLOCKS)):
+            while blocks := list(islice(reader, max(1, _BATCH // self._block))):
                 table = pa.Table.from_batches(blocks)
                 yield as_batch({role: table[k].combine_chunks()
-                                for k, role in enumerate(self.positions)}, scale)
+                                for k, role in enumerate(self.positions)}, scale, self.rules)
 
     def locate(self, scale, error):
-        """Return the error that names the first bad line."""
+        """Return the error that names the first bad row."""
         table = self
         if isinstance(error, TooLarge):
             table = replace(self, types=self.types | {error.role: pa.int64()})
@@ -139,43 +185,73 @@ def _listed(column):
     return column.to_pylist()
 
 
+def _cast(column, kind):
+    """Return a column of whatever type as the one wanted."""
+    if pa.types.is_dictionary(column.type):
+        column = column.dictionary_decode()
+    if is_any_text(column.type) and kind != ARROW_TEXT:
+        column = pc.utf8_trim_whitespace(column.cast(pa.string()))
+    if pa.types.is_floating(column.type) and pa.types.is_integer(kind):
+        column = pc.if_else(pc.is_nan(column), pa.scalar(None, column.type), column)
+        if pc.any(pc.greater_equal(pc.abs(column), 2.0 ** 53)).as_py():
+            raise BadValue("an id that has lost digits")
+    return column.cast(kind)
+
+
 @dataclass(frozen=True)
 class ParquetTable:
-    """Ratings in a Parquet file.
+    """Ratings in Parquet files of one layout.
 
     Parameters
     ----------
-    member : Member
+    members : tuple of Member
     columns : dict of str to str
         Column of user, item, rating and, if any, time.
     types : dict of str to pyarrow.DataType
         What each of those is read as.
+    rules : Rules
     """
 
-    member: Member
+    members: tuple[Member, ...]
     columns: dict[str, str]
     types: dict[str, pa.DataType]
+    rules: Rules = _PLAIN
+
+    @property
+    def label(self):
+        return self.members[0].label
 
     @property
     def size(self):
-        return self.member.size
+        return sum(member.size for member in self.members)
 
-    def _raw(self):
-        with self.member.open() as stream, parquet.ParquetFile(stream) as file:
-            if not file.metadata.num_rows:
-                raise SourceError(f"{self.member.label}: columns and no ratings")
-            yield from file.iter_batches(1 << 19, columns=[*self.columns.values()])
+    def replaced(self, types, clock):
+        """Return the same reader with other types and another clock."""
+        return replace(self, types=types, rules=replace(self.rules, clock=clock))
+
+    def raw(self):
+        """Yield the batches as they are, each with what messages call its file."""
+        for member in self.members:
+            try:
+                with member.open() as stream, parquet.ParquetFile(stream) as file:
+                    for batch in file.iter_batches(1 << 19, columns=[*self.columns.values()]):
+                        yield member.label, batch
+            except (pa.ArrowException, OSError) as error:
+                if getattr(error, "errno", None):
+                    raise
+                raise SourceError(f"{member.label}: the file is damaged, or not Parquet that can "
+                                  "be read") from None
 
     def batches(self, scale, progress):
         """Yield checked batches, telling ``progress`` the bytes read."""
-        for batch in self._raw():
-            columns = {role: batch[name].cast(self.types[role])
+        for _, batch in self.raw():
+            columns = {role: _cast(batch[name], self.types[role])
                        for role, name in self.columns.items()}
-            yield as_batch(columns, scale)
+            yield as_batch(columns, scale, self.rules)
             progress(batch.nbytes)
 
     def locate(self, scale, error):
         """Return the error that names the first bad row."""
-        lists = ({role: _listed(batch[name]) for role, name in self.columns.items()}
-                 for batch in self._raw())
+        lists = ((label, {role: _listed(batch[name]) for role, name in self.columns.items()})
+                 for label, batch in self.raw())
         return bad_row(lists, self, scale, error)

@@ -1,0 +1,124 @@
+"""What was made of a table of one's own, in words, and the call that says all of it."""
+
+import itertools
+from dataclasses import asdict
+from datetime import date, timedelta
+
+import numpy as np
+
+from rslib.sources.form import Form
+from rslib.sources.locate import shown
+from rslib.sources.tables import TextTable
+
+__all__ = ["call", "describe", "understood_of"]
+
+_MARKS = {",": "commas", "\t": "tabs", ";": "semicolons", "|": "bars", " ": "spaces",
+          "::": "pairs of colons"}
+_BARS = 40      # signs of the longest bar of a histogram
+_LEVELS = 12    # bars of a histogram, at most
+
+
+def understood_of(reader, form, scale):
+    """Return how a reader reads its table, as what JSON can hold; see `describe`.
+
+    Parameters
+    ----------
+    reader : TextTable or ParquetTable
+    form : Form
+        What was asked for.
+    scale : (float, float) or None
+    """
+    clock = reader.rules.clock
+    found = asdict(form) | {"time_unit": None}
+    text = isinstance(reader, TextTable)
+    if text:
+        names, columns = list(reader.names), reader.positions
+        named = form.header and len({*names}) == len(names)
+        columns = {role: names[k] if named else k for role, k in columns.items()}
+        unused = [name for k, name in enumerate(names) if k not in reader.positions.values()]
+        found |= {"delimiter": reader.delimiter}
+        if reader.rules.stray:
+            found["quoting"] = False
+    else:
+        columns, unused = reader.columns, []
+    if "time" in columns:
+        found["time_unit"] = {"zoned": "iso", "dates": None}.get(clock.unit, clock.unit)
+    return {"columns": columns, "unused": unused, "form": found, "scale": scale and [*scale],
+            "text": text, "times": clock.said() if "time" in columns else None}
+
+
+def call(understood):
+    """Return the call of `load` that reads the file as it was read."""
+    form = {name: value for name, value in understood["form"].items()
+            if value != getattr(Form, name)}
+    options = understood["columns"] | form
+    if understood["scale"]:
+        options["scale"] = tuple(understood["scale"])
+    words = [repr(understood["path"]), *(f"{name}={value!r}" for name, value in options.items())]
+    return f"sources.load({', '.join(words)})"
+
+
+def _histogram(values):
+    """Return a line for each level of the ratings, or for each of twelve equal steps."""
+    levels, counts = np.unique(values, return_counts=True)
+    names = [f"{level:g}" for level in levels]
+    if len(levels) > _LEVELS:
+        counts, edges = np.histogram(values, _LEVELS)
+        names = [f"{low:g} to {high:g}" for low, high in itertools.pairwise(edges)]
+    return [(name, f"{count:>11,} {'#' * round(_BARS * count / counts.max())}".rstrip())
+            for name, count in zip(names, counts.tolist(), strict=True)]
+
+
+def _times(ratings, understood):
+    if ratings.days is None:
+        unused = understood.get("unused")
+        return "no time column" + (f" among {shown(unused)}; time= names one" if unused else "")
+    first = date.fromisoformat(ratings.info.first_day)
+    span = [(first + timedelta(days=int(day))).isoformat()
+            for day in (ratings.days.min(), ratings.days.max())]
+    if not understood.get("times"):
+        return " to ".join(span)
+    return (f"{span[0]} to {span[1]}, from `{understood['columns']['time']}`, "
+            f"{understood['times']}")
+
+
+def describe(ratings):
+    """Return what was understood of a source, line by line: a name and what is to be said of it.
+
+    Parameters
+    ----------
+    ratings : Ratings
+        As `load` returned them, on the host.
+
+    Returns
+    -------
+    list of (str, str)
+    """
+    known, info = ratings.info.understood, ratings.info
+    lines = [("data", known.get("path", info.name))]
+    if known:
+        lines.append(("columns", ", ".join(f"{role} from `{name}`"
+                                           for role, name in known["columns"].items())))
+        if known["unused"]:
+            lines.append(("not used", shown(known["unused"])))
+        if known["text"]:
+            mark = known["form"]["delimiter"]
+            quotes = "letters" if known["form"]["quoting"] is False else "hold fields together"
+            lines.append(("delimiter", f"{_MARKS.get(mark, repr(mark))}; quotes: {quotes}"))
+        lines.append(("rows", f"{known['n_rows']:,}"))
+    low, high = ratings.scale
+    lines += [("time", _times(ratings, known)), ("ratings", f"{len(ratings):,}"),
+              ("users", f"{ratings.n_users:,}"), ("items", f"{ratings.n_items:,}"),
+              ("scale", f"{low:g} to {high:g}"
+               + (" as declared" if known.get("scale") else " as seen" if known else "")),
+              ("mean", f"{float(ratings.values.mean(dtype='f8')):.4f}"),
+              ("density", f"{100 * len(ratings) / ratings.n_users / ratings.n_items:.2f} %")]
+    kept = known["form"]["duplicates"] if known else "last"
+    lines.append(("duplicates", f"{info.n_duplicates:,}"
+                  + (f", {kept} counts" if info.n_duplicates else "")))
+    if known.get("n_zeros"):
+        lines.append(("left out", f"{known['n_zeros']:,} ratings of 0"))
+    lines += _histogram(ratings.values)
+    if known and known["path"] != "dataframe":
+        lines.append(("call", call(known)))
+    return lines
