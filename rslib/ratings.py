@@ -80,9 +80,34 @@ def checked_ids(name, column, n):
         raise TypeError(f"{name} must be integers, not {column.dtype}")
     if column.size:
         low, high = int(column.min()), int(column.max())
+        if high >= 2**31 or n > 2**31:
+            raise ValueError(f"{name} holds {high}, but numbers of {name} lie below 2^31; these "
+                             "are ids of a source: number them, as rslib.sources.from_dataframe "
+                             "does")
         if low < 0 or high >= n:
             raise ValueError(f"{name} must lie in 0..{n - 1}, found {low}..{high}")
     return xp.ascontiguousarray(column, dtype=xp.int32)
+
+
+def checked_days(days):
+    """Return days as contiguous int32, or raise saying what is wrong with them."""
+    xp = array_module(days)
+    days = xp.asarray(days)
+    if days.dtype.kind in "mM":
+        raise TypeError(f"days must be whole days since the first rating, not {days.dtype}; for "
+                        "dates that is (dates - dates.min()).astype('timedelta64[D]').astype(int)")
+    if days.size and days.dtype.kind not in "iuf":
+        raise TypeError(f"days must be integers, not {days.dtype}")
+    if days.size and days.dtype.kind == "f":
+        whole = days == xp.floor(days)      # NaN is not; infinity is, and too large
+        if not bool(whole.all()):
+            row = int(xp.argmin(whole))
+            raise ValueError(f"days: row {row} is {float(days[row])}, not a whole day; leave days "
+                             "out where they are not known")
+    if days.size and (float(days.min()) < -2**31 or float(days.max()) >= 2**31):
+        raise ValueError(f"days run from {float(days.min()):.0f} to {float(days.max()):.0f}; they "
+                         "count whole days since the first rating, below 2^31")
+    return xp.ascontiguousarray(days, dtype=xp.int32)
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -103,9 +128,10 @@ class Pairs:
     Raises
     ------
     TypeError
-        Ids that are not integers, columns on different devices.
+        Ids that are not integers, days that are dates, columns on different devices.
     ValueError
-        Columns of different lengths, ids out of range, a numbering of another size.
+        Columns of different lengths, ids out of range, days that are not whole, a numbering of
+        another size.
     """
 
     users: np.ndarray
@@ -124,8 +150,7 @@ class Pairs:
             object.__setattr__(self, size, n)
             object.__setattr__(self, name, checked_ids(name, column, n))
         if self.days is not None:
-            xp = array_module(self.days)
-            object.__setattr__(self, "days", xp.ascontiguousarray(self.days, dtype=xp.int32))
+            object.__setattr__(self, "days", checked_days(self.days))
         for name in self._columns:
             column = getattr(self, name)
             if column is not None and len(column) != len(self.users):

@@ -47,11 +47,35 @@ def test_masks_slices_and_index_arrays_keep_the_world():
     (dict(values=np.array([1, np.nan, 3])), ValueError, "row 1 is nan"),
     (dict(values=None), TypeError, "needs values"),
     (dict(users=np.array([[1], [0], [1]])), ValueError, "one-dimensional"),
+    (dict(users=np.array([5, 2**31, 2**32 + 1])), ValueError, "users holds 4294967297, but"),
+    (dict(items=np.array([0, 2**31, 1], np.uint64)), ValueError, "items holds 2147483648"),
+    (dict(items=np.array([0, 2**40, 1]), n_items=2**41), ValueError, "ids of a source"),
+    (dict(days=np.array(["2005-09-06"] * 3, "datetime64[D]")), TypeError, "dates.min"),
+    (dict(days=np.array([1, 2, 3], "timedelta64[D]")), TypeError, "not timedelta64"),
+    (dict(days=np.array([0, np.nan, 1])), ValueError, "row 1 is nan, not a whole day"),
+    (dict(days=np.array([0, 1, 0.5])), ValueError, "row 2 is 0.5"),
+    (dict(days=np.array([0, np.inf, 1])), ValueError, "days run from 0 to inf"),
+    (dict(days=np.array([0, 2**31, 1])), ValueError, "days run from 0 to 2147483648"),
+    (dict(days=np.array([0, 1, 2**32 + 1], np.uint64)), ValueError, "below 2\\^31"),
+    (dict(days=np.array(["a", "b", "c"])), TypeError, "days must be integers"),
+    (dict(days=np.array([True, False, True])), TypeError, "days must be integers, not bool"),
 ])
 def test_bad_columns_are_refused_in_one_line(changes, error, words):
     with pytest.raises(error, match=words) as caught:
         ratings(**changes)
     assert "\n" not in str(caught.value)
+
+
+def test_days_may_be_whole_floats_and_lie_before_the_first_day():
+    r = ratings(days=np.array([-3.0, 0, 2**31 - 1]))
+    assert r.days.dtype == np.int32 and r.days.tolist() == [-3, 0, 2**31 - 1]
+
+
+def test_dates_become_days_as_the_message_says():
+    dates = np.array(["2005-09-08T23:00", "2005-09-06T01:00", "2005-09-07T05:00"], "datetime64[m]")
+    dates = dates.astype("datetime64[D]")
+    days = (dates - dates.min()).astype("timedelta64[D]").astype(int)
+    assert ratings(days=days).days.tolist() == [2, 0, 1]
 
 
 def test_empty_ratings_are_a_world_without_ratings():
