@@ -154,6 +154,14 @@ def test_data_frames_that_are_refused(changes, words):
     assert message.startswith("dataframe: ") and words in message and "\n" not in message
 
 
+def test_categories_of_text_views():
+    """What polars hands over for a categorical column."""
+    item = pa.DictionaryArray.from_arrays(pa.array([1, 0, 1], pa.uint32()),
+                                          pa.array(["a", "b"], pa.string_view()))
+    ratings = from_dataframe(pa.table({"user": [1, 2, 3], "item": item, "rating": [1, 2, 3]}))
+    assert rows_of(ratings) == [(1, "b", 1), (2, "a", 2), (3, "b", 3)]
+
+
 def test_what_is_no_data_frame():
     with pytest.raises(TypeError, match="not list"):
         from_dataframe([1, 2])

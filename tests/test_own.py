@@ -234,8 +234,8 @@ def test_every_option_has_its_own_store(tmp_path, cache):
 def test_parquet_views_and_bytes(tmp_path, cache):
     for kind in (pa.string_view(), pa.binary(), pa.large_binary(), pa.binary_view(),
                  pa.dictionary(pa.int32(), pa.string())):
-        users = pa.array(["b", "a"]) if pa.types.is_dictionary(kind) else pa.array([b"b", b"a"])
-        users = users.dictionary_encode() if pa.types.is_dictionary(kind) else users.cast(kind)
+        users = pa.array(["b", "a"]).dictionary_encode() if pa.types.is_dictionary(kind) \
+            else pa.array([b"b", b"a"]).cast(kind)
         table = pa.table({"user": users, "item": [1, 2], "rating": ["4.5", " 3 "]})
         parquet.write_table(table, tmp_path / "a.parquet")
         assert rows_of(load(tmp_path / "a.parquet", cache=cache)) == [("b", 1, 4.5), ("a", 2, 3)]

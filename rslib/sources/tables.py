@@ -188,7 +188,9 @@ def _listed(column):
 def _cast(column, kind):
     """Return a column of whatever type as the one wanted."""
     if pa.types.is_dictionary(column.type):
-        column = column.dictionary_decode()
+        values = column.dictionary
+        text = is_any_text(values.type)
+        column = (values.cast(ARROW_TEXT) if text else values).take(column.indices)
     if is_any_text(column.type) and kind != ARROW_TEXT:
         column = pc.utf8_trim_whitespace(column.cast(pa.string()))
     if pa.types.is_floating(column.type) and pa.types.is_integer(kind):
