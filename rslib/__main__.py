@@ -70,19 +70,34 @@ def _ladder(arguments):
     return _tell(ladder.failures.values())
 
 
+def _option(words):
+    """Return name and value of NAME=VALUE as `load` takes them."""
+    name, equals, text = words.partition("=")
+    if not equals:
+        raise ValueError(f"-o {words}: write NAME=VALUE, as in -o delimiter=';'")
+    if name == "scale":
+        return name, tuple(float(part) for part in text.split(","))
+    plain = {"None": None, "True": True, "False": False, "\\t": "\t"}
+    position = name in ("user", "item", "rating", "time") and text.isdigit()
+    return name, int(text) if position else plain.get(text, text)
+
+
 def _data(arguments):
     from rslib.plots import Table
-    from rslib.runs.ladder import facts
-    from rslib.sources import PUBLISHED, load
+    from rslib.sources import PUBLISHED, describe, load
     from rslib.sources.download import here
 
     if arguments.dataset is None:
         print(Table([{"data set": name, "here": here(name)} for name in PUBLISHED]
                     + [{"data set": "synthetic-1m", "here": "made on request, of any size"}]))
         return 0
-    ratings = load(arguments.dataset)
-    print(Table([{"data": name, ratings.info.name: value}
-                 for name, value in facts(ratings).items()]))
+    try:
+        ratings = load(arguments.dataset, **dict(map(_option, arguments.option)))
+    except TypeError as error:      # an option that load does not have
+        raise ValueError(str(error)) from None
+    lines = describe(ratings)
+    width = max(len(name) for name, _ in lines) + 2
+    print("\n".join(f"{name:{width}}{words}" for name, words in lines))
     return 0
 
 
@@ -196,8 +211,11 @@ def _parser():
     _add_jobs(ladder)
     ladder.set_defaults(command=_ladder)
 
-    data = commands.add_parser("data", help="list the data sets, or load one and print its facts")
+    data = commands.add_parser("data", help="list the data sets, or load one and print what was "
+                                            "understood of it")
     data.add_argument("dataset", nargs="?", metavar="NAME|PATH")
+    data.add_argument("-o", dest="option", action="append", default=[], metavar="NAME=VALUE",
+                      help="an option of sources.load, as time_unit=minutes; may be repeated")
     data.set_defaults(command=_data)
     _add_contest(commands)
     return parser

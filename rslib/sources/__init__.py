@@ -23,8 +23,10 @@ from rslib.sources.frames import from_dataframe
 from rslib.sources.like import numbering_of, renumbered
 from rslib.sources.locate import BadValue
 from rslib.sources.places import KNOWN_FILES, inside, key_of, source_maker
+from rslib.sources.understood import describe
 
-__all__ = ["PUBLISHED", "SourceError", "SourceMissing", "from_dataframe", "load", "load_fold"]
+__all__ = ["PUBLISHED", "SourceError", "SourceMissing", "describe", "from_dataframe", "load",
+           "load_fold"]
 
 def _place(name):
     """Return the path that a name or a path stands for."""

@@ -36,15 +36,17 @@ def understood_of(reader, form, scale):
         named = form.header and len({*names}) == len(names)
         columns = {role: names[k] if named else k for role, k in columns.items()}
         unused = [name for k, name in enumerate(names) if k not in reader.positions.values()]
-        found |= {"delimiter": reader.delimiter}
+        found["delimiter"] = reader.delimiter
+        quotes = "; quotes hold fields together" if reader.quoting \
+            else "; quotes are letters" if reader.rules.stray or form.quoting is False else ""
         if reader.rules.stray:
             found["quoting"] = False
     else:
-        columns, unused = reader.columns, []
+        columns, unused, quotes = reader.columns, [], ""
     if "time" in columns:
         found["time_unit"] = {"zoned": "iso", "dates": None}.get(clock.unit, clock.unit)
     return {"columns": columns, "unused": unused, "form": found, "scale": scale and [*scale],
-            "text": text, "times": clock.said() if "time" in columns else None}
+            "text": text, "quotes": quotes, "times": clock.said() if "time" in columns else None}
 
 
 def call(understood):
@@ -103,8 +105,7 @@ def describe(ratings):
             lines.append(("not used", shown(known["unused"])))
         if known["text"]:
             mark = known["form"]["delimiter"]
-            quotes = "letters" if known["form"]["quoting"] is False else "hold fields together"
-            lines.append(("delimiter", f"{_MARKS.get(mark, repr(mark))}; quotes: {quotes}"))
+            lines.append(("delimiter", _MARKS.get(mark, repr(mark)) + known["quotes"]))
         lines.append(("rows", f"{known['n_rows']:,}"))
     low, high = ratings.scale
     lines += [("time", _times(ratings, known)), ("ratings", f"{len(ratings):,}"),
