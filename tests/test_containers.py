@@ -69,6 +69,14 @@ def test_the_table_of_ratings_among_others(tmp_path, cache):
         (1, "034545104X", 7)]
 
 
+def test_a_table_that_is_called_like_a_published_one(tmp_path, cache):
+    text = "who;movie;stars\n1;10;4\n2;10;3\n1;11;5\n"
+    path = write_zip(tmp_path / "a.zip", {"b/ratings.csv": text})
+    assert rows_of(load(path, user="who", cache=cache)) == ROWS
+    folder = write_folder(tmp_path / "ml", {"ratings.csv": text.replace("who", "user")})
+    assert rows_of(load(folder, cache=cache)) == ROWS
+
+
 def test_of_two_tables_one_is_asked_for(tmp_path, cache):
     files = {"a/x.csv": TEXT, "b/y.csv": TEXT.replace("4,", "1,")}
     path = write_zip(tmp_path / "two.zip", files)

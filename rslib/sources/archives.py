@@ -4,6 +4,7 @@ Archives are read in place and never unpacked.
 """
 
 import bz2
+import errno
 import gzip
 import hashlib
 import lzma
@@ -77,8 +78,8 @@ def readable(label):
     except (zipfile.BadZipFile, tarfile.TarError, zlib.error, gzip.BadGzipFile, lzma.LZMAError,
             EOFError, NotImplementedError) as error:
         raise _damaged(label, error) from None
-    except OSError as error:        # so does bz2
-        if error.errno is not None or isinstance(error, SourceMissing):
+    except OSError as error:        # bz2 raises it, and a zip that points outside itself
+        if error.errno not in (None, errno.EINVAL) or isinstance(error, SourceMissing):
             raise
         raise _damaged(label, error) from None
     except RuntimeError as error:

@@ -66,9 +66,13 @@ _FORMATS = {        # file of ratings: its delimiter, the file of titles, its de
 }
 
 
-def _check_header(member):
+def _header(member):
     with member.open() as file:
-        header = file.readline().decode("utf-8-sig", "replace").strip()
+        return file.readline(1000).decode("utf-8-sig", "replace").strip()
+
+
+def _check_header(member):
+    header = _header(member)
     if header != ",".join(_NAMES):
         raise SourceError(f"{member.label}: row 1: expected {','.join(_NAMES)}, "
                           f"found {header[:80]!r}")
@@ -82,8 +86,9 @@ def recognise(files):
     files : dict of str to Member
     """
     name = next((name for name in _FORMATS if name in files), None)
-    if name is None:
-        return None
+    if name is None or (name == "ratings.csv" and "movies.csv" not in files
+                        and _header(files[name]) != ",".join(_NAMES)):
+        return None     # ratings.csv is what anybody calls a table
     delimiter, titles_name, titles_delimiter = _FORMATS[name]
     header = name.endswith(".csv")
     if not files[name].size:
