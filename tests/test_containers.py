@@ -170,6 +170,13 @@ def test_categories_of_text_views():
     assert rows_of(ratings) == [(1, "b", 1), (2, "a", 2), (3, "b", 3)]
 
 
+def test_what_only_text_has(tmp_path, cache):
+    parquet.write_table(pa.table({"user": [1], "item": [1], "rating": [1]}), tmp_path / "a.parquet")
+    assert "delimiter= is for text" in refusal(tmp_path / "a.parquet", cache, delimiter=";")
+    with pytest.raises(SourceError, match="wide= is for text"):
+        from_dataframe(COLUMNS, wide=True)
+
+
 def test_what_is_no_data_frame():
     with pytest.raises(TypeError, match="not list"):
         from_dataframe([1, 2])

@@ -259,3 +259,33 @@ def test_large_ids_of_parquet_keep_their_digits(tmp_path, cache):
                         tmp_path / "a.parquet")
     ratings = load(tmp_path / "a.parquet", cache=cache)
     assert (ratings.info.user_ids[ratings.users] == ids).all()
+
+
+# A matrix of users by items
+
+MATRIX = "who;Alien;Solaris, 1972;Stalker\nann;5;;4,5\nbob;;NaN;\ncy;0;3;1\n"
+
+
+def test_a_matrix(tmp_path, cache):
+    ratings = load(written(tmp_path, MATRIX), wide=True, decimal=",", cache=cache)
+    assert rows_of(ratings) == [("ann", "Alien", 5), ("ann", "Stalker", 4.5), ("cy", "Alien", 0),
+                                ("cy", "Solaris, 1972", 3), ("cy", "Stalker", 1)]
+    fewer = load(written(tmp_path, MATRIX), wide=True, decimal=",", drop_zeros=True, cache=cache)
+    assert len(fewer) == 4 and fewer.info.understood["n_zeros"] == 1
+    path = written(tmp_path, "1,2,7\n,3,8\n4,,9\n", "bare.csv")
+    assert rows_of(load(path, header=None, wide=True, user=2, cache=cache)) == [
+        (7, 0, 1), (7, 1, 2), (8, 1, 3), (9, 0, 4)]
+
+
+@pytest.mark.parametrize(("change", "options", "words"), [
+    (("4,5", "good"), {}, "row 2, column 'Stalker': 'good' is not a number"),
+    (("ann", ""), {}, "row 2, column 'who': is empty"),
+    (("Stalker", "Alien"), {}, "'Alien' is there more than once"),
+    (("cy;0", "cy"), {}, "row 4: has 3 columns"),
+    (("", ""), {"scale": (1, 5)}, "row 4, column 'Alien': 0 is outside"),
+    (("", ""), {"item": "Alien"}, "only user= can be given"),
+    (("", ""), {"user": "x"}, "no column 'x'"),
+])
+def test_a_bad_matrix(change, options, words, tmp_path, cache):
+    path = written(tmp_path, MATRIX.replace(*change))
+    assert words in refusal(path, cache, wide=True, decimal=",", **options)

@@ -21,6 +21,7 @@ class FormOptions(TypedDict, total=False):
     time_unit: str | None
     drop_zeros: bool
     duplicates: str
+    wide: bool
 
 
 @dataclass(frozen=True)
@@ -49,6 +50,9 @@ class Form:
     duplicates : {"last", "first", "mean", "error"}
         What counts where one user rated one item more than once: the last or first in time, or
         where there are no times in the file, their mean at the time of the last, or nothing.
+    wide : bool
+        The text is a matrix: a row a user, named in the first column or that of ``user=``, a column
+        an item, and empty cells where there is no rating.
 
     Raises
     ------
@@ -63,6 +67,7 @@ class Form:
     time_unit: str | None = None
     drop_zeros: bool = False
     duplicates: str = "last"
+    wide: bool = False
 
     def __post_init__(self):
         mark = self.delimiter
@@ -74,7 +79,8 @@ class Form:
             raise ValueError(f"decimal must be '.' or ',' and not the delimiter, not "
                              f"{self.decimal!r}")
         for name, allowed in (("quoting", (None, True, False)), ("header", (None, True, False)),
-                              ("drop_zeros", (True, False)), ("duplicates", _DUPLICATES)):
+                              ("drop_zeros", (True, False)), ("wide", (True, False)),
+                              ("duplicates", _DUPLICATES)):
             if getattr(self, name) not in allowed:
                 raise ValueError(f"{name} must be one of {', '.join(map(repr, allowed))}, not "
                                  f"{getattr(self, name)!r}")

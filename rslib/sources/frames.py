@@ -82,7 +82,7 @@ def from_dataframe(frame, *, user: str | int | None = None, item: str | int | No
     """
     table, options, scale = _arrow_table(frame), form_of(form), checked_scale(scale)
     given = {"user": user, "item": item, "rating": rating, "time": time}
-    columns, kinds, types = column_kinds("dataframe", table.schema, given)
+    columns, kinds, types = column_kinds("dataframe", table.schema, given, options)
     reader = _FrameTable((), columns, types, Rules(drop_zeros=options.drop_zeros), table)
     reader = with_times(reader, kinds, options)
     source = Source(name, "dataframe", reader, scale=scale, duplicates=options.duplicates,

@@ -145,7 +145,7 @@ def place(record):
     return f"row {record.row}{line}"
 
 
-def _row_problem(record, table, scale):
+def _row_problem(record, table, scale, check):
     """Return (column or None, problem) of one row of a text table, or None."""
     if b"\0" in record.data:
         return None, "holds a zero byte; this is not a text file"
@@ -158,13 +158,14 @@ def _row_problem(record, table, scale):
         return None, (f"has {len(fields)} columns separated by {table.delimiter!r}, "
                       f"not {len(table.names)}{hint}")
     for role, position in table.positions.items():
-        found = problem(role, fields[position], table.types[role], scale, table.rules)
+        found = (check(role, fields[position], scale) if check else
+                 problem(role, fields[position], table.types[role], scale, table.rules))
         if found:
             return table.names[position], found
     return None
 
 
-def bad_line(table, scale, error):
+def bad_line(table, scale, error, check=None):
     """Return the error that names the first bad row of a text table.
 
     Parameters
@@ -173,6 +174,8 @@ def bad_line(table, scale, error):
     scale : (float, float) or None
     error : Exception
         What the fast reader said; quoted when the slow pass finds nothing wrong.
+    check : callable or None
+        Called with role, value and scale in the place of `problem`.
     """
     label, n_rows = table.member.label, 0
     with table.member.open() as file:
@@ -180,7 +183,7 @@ def bad_line(table, scale, error):
             if record.row == 1 and table.header:
                 continue
             n_rows += 1
-            found = _row_problem(record, table, scale)
+            found = _row_problem(record, table, scale, check)
             if found:
                 column, what = found
                 where = f", column {column!r}" if column else ""

@@ -4,10 +4,11 @@ import re
 from dataclasses import asdict
 from functools import partial
 
-from rslib.sources import movielens, netflix, own
+from rslib.sources import matrix, movielens, netflix, own
 from rslib.sources.archives import is_archive, members, one_file, suffix_of, tables_in
 from rslib.sources.build import Source
 from rslib.sources.errors import SourceError
+from rslib.sources.layout import TABLES
 from rslib.sources.understood import understood_of
 
 __all__ = ["KNOWN_FILES", "own_source", "source_maker"]
@@ -25,9 +26,8 @@ def own_source(name, label, reader, options, scale=None):
 
 def _table_source(path, files, options, scale):
     """Return the source of one text table, or of Parquet files of one layout."""
-    suffix = suffix_of(files[0].label)
-    reader = (own.parquet_table(files, *options) if suffix in own.PARQUET
-              else own.text_table(files[0], suffix, *options))
+    reader = (own.parquet_table(files, *options) if len(files) > 1
+              else _reader_of(files[0], options))
     name = path.name.split(".")[0] or path.name
     return own_source(name if path.is_file() else path.name, str(path), reader, options, scale)
 
@@ -50,15 +50,17 @@ def _with_all_columns(files, options):
     found = []
     for file in files:
         try:
-            reader = _table_source_of(file, options)
+            reader = _reader_of(file, options)
         except SourceError:
             continue
         found.append((file, reader))
     return found
 
 
-def _table_source_of(file, options):
+def _reader_of(file, options):
     suffix = suffix_of(file.label)
+    if options[1].wide and suffix not in own.PARQUET:
+        return matrix.matrix_table(file, suffix, *options)
     return (own.parquet_table([file], *options) if suffix in own.PARQUET
             else own.text_table(file, suffix, *options))
 
@@ -79,7 +81,7 @@ def _folder_source(name, path, options, scale):
     if parts and path.is_dir():
         return _table_source(path, parts, options, scale)
     if len(tables) == 1:
-        return own_source(path.name.split(".")[0], str(path), _table_source_of(tables[0], options),
+        return own_source(path.name.split(".")[0], str(path), _reader_of(tables[0], options),
                           options, scale)
     fit = _with_all_columns(tables, options)
     if len(fit) == 1:
@@ -122,11 +124,11 @@ def source_maker(name, path, options, scale):
         return partial(_member_source, path, archive, member, options, scale)
     if re.fullmatch(r"combined_data_\d\.txt", path.name):
         return partial(_one_part, path, scale)
-    if path.is_file() and suffix_of(path.name) in (*own.TABLES, *own.PARQUET):
+    if path.is_file() and suffix_of(path.name) in (*TABLES, *own.PARQUET):
         return partial(_table_source, path, [one_file(path)], options, scale)
     if path.is_file() and not is_archive(path):
         raise SourceError(f"{path}: not a file that can be read; expected one of "
-                          f"{' '.join([*own.TABLES, *own.PARQUET])}, these packed by gz, bz2 or "
+                          f"{' '.join([*TABLES, *own.PARQUET])}, these packed by gz, bz2 or "
                           "xz, a zip, a tar or a folder")
     return partial(_folder_source, name, path, options, scale)
 
@@ -144,7 +146,7 @@ def _member_source(path, archive, member, options, scale):
     if not found:
         raise SourceError(f"{archive}: it holds no table {member!r}")
     name = member.rpartition("/")[2].split(".")[0]
-    return own_source(name, str(path), _table_source_of(found[0], options), options, scale)
+    return own_source(name, str(path), _reader_of(found[0], options), options, scale)
 
 
 def key_of(options):

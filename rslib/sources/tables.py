@@ -55,12 +55,15 @@ class Rules:
         Leave out ratings of 0.
     stray : bool
         True when quotes are letters because one of them closes nothing.
+    empty : tuple of str
+        What stands for no value.
     """
 
     clock: Clock = _UNIX
     decimal: str = "."
     drop_zeros: bool = False
     stray: bool = False
+    empty: tuple[str, ...] = ("",)
 
 
 _PLAIN = Rules()
@@ -156,18 +159,22 @@ class TextTable:
                                 skip_rows_after_names=int(self.header)),
                 csv.ParseOptions(delimiter=self.delimiter[0], newlines_in_values=self.quoting,
                                  quote_char='"' if self.quoting else False),
-                csv.ConvertOptions(column_types=wanted | between, null_values=[""],
+                csv.ConvertOptions(column_types=wanted | between, null_values=self.rules.empty,
                                    decimal_point=self.rules.decimal,
                                    include_columns=[*wanted, *between]))
 
-    def batches(self, scale, progress):
-        """Yield checked batches, telling ``progress`` the bytes read."""
+    def columns(self, progress):
+        """Yield the columns by role in batches, telling ``progress`` the bytes read."""
         with self.member.open() as file:
             reader = csv.open_csv(CallbackIOWrapper(progress, file, "read"), *self._options())
             while blocks := list(islice(reader, max(1, _BATCH // self._block))):
                 table = pa.Table.from_batches(blocks)
-                yield as_batch({role: table[k].combine_chunks()
-                                for k, role in enumerate(self.positions)}, scale, self.rules)
+                yield {role: table[k].combine_chunks() for k, role in enumerate(self.positions)}
+
+    def batches(self, scale, progress):
+        """Yield checked batches, telling ``progress`` the bytes read."""
+        for columns in self.columns(progress):
+            yield as_batch(columns, scale, self.rules)
 
     def locate(self, scale, error):
         """Return the error that names the first bad row."""

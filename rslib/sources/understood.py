@@ -8,6 +8,7 @@ import numpy as np
 
 from rslib.sources.form import Form
 from rslib.sources.locate import shown
+from rslib.sources.matrix import MatrixTable
 from rslib.sources.tables import TextTable
 
 __all__ = ["call", "describe", "understood_of"]
@@ -28,7 +29,8 @@ def understood_of(reader, form, scale):
         What was asked for.
     scale : (float, float) or None
     """
-    clock = reader.rules.clock
+    clock, wide = reader.rules.clock, isinstance(reader, MatrixTable)
+    reader = reader.cells if wide else reader
     found = asdict(form) | {"time_unit": None}
     text = isinstance(reader, TextTable)
     if text:
@@ -43,10 +45,13 @@ def understood_of(reader, form, scale):
             found["quoting"] = False
     else:
         columns, unused, quotes = reader.columns, [], ""
+    if wide:
+        columns, unused = {"user": columns["user"]}, []
     if "time" in columns:
         found["time_unit"] = {"zoned": "iso", "dates": None}.get(clock.unit, clock.unit)
     return {"columns": columns, "unused": unused, "form": found, "scale": scale and [*scale],
-            "text": text, "quotes": quotes, "times": clock.said() if "time" in columns else None}
+            "text": text, "quotes": quotes,
+            "times": clock.said() if "time" in columns else None}
 
 
 def call(understood):
@@ -100,7 +105,8 @@ def describe(ratings):
     lines = [("data", known.get("path", info.name))]
     if known:
         lines.append(("columns", ", ".join(f"{role} from `{name}`"
-                                           for role, name in known["columns"].items())))
+                                           for role, name in known["columns"].items())
+                      + ", an item from each other column" * known["form"]["wide"]))
         if known["unused"]:
             lines.append(("not used", shown(known["unused"])))
         if known["text"]:

@@ -1,0 +1,80 @@
+"""Which column of a table is the user, the item, the rating, the time."""
+
+import re
+
+from rslib.sources.errors import SourceError
+from rslib.sources.locate import shown
+
+__all__ = ["ROLES", "columns_of", "common_name"]
+
+_NAMES = {
+    "user": ("user", "userid", "uid", "customer", "customerid", "reviewer", "reviewerid",
+             "member", "memberid"),
+    "item": ("item", "itemid", "iid", "movie", "movieid", "film", "filmid", "product", "productid",
+             "book", "bookid", "artist", "artistid", "song", "songid", "track", "trackid", "asin",
+             "isbn"),
+    "rating": ("rating", "ratings", "stars", "star", "score", "value", "grade", "overall",
+               "bookrating"),
+    "time": ("timestamp", "time", "date", "datetime", "ts", "unixtime", "unixtimestamp",
+             "unixreviewtime", "ratedat", "createdat", "reviewtime", "reviewdate", "ratingdate"),
+}
+
+ROLES = tuple(_NAMES)
+
+
+def _plain(name):
+    return re.sub("[^a-z0-9]", "", str(name).lower())
+
+
+def common_name(role, names):
+    """Return the first of the names that usually stands for a role, or None."""
+    plain = {_plain(name): name for name in reversed(names)}
+    return next((plain[name] for name in _NAMES[role] if name in plain), None)
+
+
+def _choose(label, role, names, given):
+    """Return the position of a role: the one given, else the first with a common name."""
+    if isinstance(given, int):
+        if not 0 <= given < len(names):
+            raise SourceError(f"{label}: row 1: no column {given} (given as {role}=); columns "
+                              f"count from 0, and there are {len(names)}")
+        return given
+    name = common_name(role, names) if given is None else given
+    if given is not None and given not in names:
+        raise SourceError(f"{label}: row 1: no column {given!r} (given as {role}=); "
+                          f"the columns are {shown(names)}")
+    if name is None and role == "time":
+        return None
+    if name is None:
+        raise SourceError(f"{label}: row 1: no {role} column among {shown(names)}; the first row "
+                          f"must name the columns, and {role}= can say which it is; if it names "
+                          "none, pass header=None")
+    places = [k for k, each in enumerate(names) if each == name]
+    if len(places) > 1:
+        raise SourceError(f"{label}: row 1: {len(places)} columns are called {name!r}; say which "
+                          "by its position: " + " or ".join(f"{role}={k}" for k in places))
+    return places[0]
+
+
+def _by_position(given, n_columns):
+    """Return positions where the file names none: user, item, rating and time unless given."""
+    usual = {"user": 0, "item": 1, "rating": 2, "time": 3 if n_columns == 4 else None}
+    return {role: given.get(role) if given.get(role) is not None else usual[role]
+            for role in usual}
+
+
+def columns_of(label, names, given, header=True):
+    """Return the positions of user, item, rating and, if there is one, time.
+
+    Raises
+    ------
+    SourceError
+        If a column is missing, or one stands for two things.
+    """
+    given = given if header else _by_position(given, len(names))
+    chosen = {role: _choose(label, role, names, given.get(role)) for role in ROLES}
+    chosen = {role: position for role, position in chosen.items() if position is not None}
+    if len(set(chosen.values())) < len(chosen):
+        raise SourceError(f"{label}: row 1: one column stands for two things: "
+                          + ", ".join(f"{role}={names[k]!r}" for role, k in chosen.items()))
+    return chosen
