@@ -69,7 +69,7 @@ def _schema(member):
     try:
         with member.open() as stream:
             return parquet.read_schema(stream)
-    except (pa.ArrowException, OSError) as error:
+    except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
         if getattr(error, "errno", None):
             raise
         raise SourceError(f"{member.label}: not a Parquet file, or a truncated one") from None

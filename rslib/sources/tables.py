@@ -245,7 +245,7 @@ class ParquetTable:
                 with member.open() as stream, parquet.ParquetFile(stream) as file:
                     for batch in file.iter_batches(1 << 19, columns=[*self.columns.values()]):
                         yield member.label, batch
-            except (pa.ArrowException, OSError) as error:
+            except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
                 if getattr(error, "errno", None):
                     raise
                 raise SourceError(f"{member.label}: the file is damaged, or not Parquet that can "
