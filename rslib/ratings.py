@@ -80,7 +80,7 @@ def checked_ids(name, column, n):
         raise TypeError(f"{name} must be integers, not {column.dtype}")
     if column.size:
         low, high = int(column.min()), int(column.max())
-        if high >= 2**31 or n > 2**31:
+        if n > 2**31:
             raise ValueError(f"{name} holds {high}, but numbers of {name} lie below 2^31; these "
                              "are ids of a source: number them, as rslib.sources.from_dataframe "
                              "does")

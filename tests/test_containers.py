@@ -182,6 +182,15 @@ def test_what_is_no_data_frame():
         from_dataframe([1, 2])
 
 
+def test_data_frames_in_the_numbering_of_others():
+    first = from_dataframe({"user": [1, 2], "item": ["b", "a"], "rating": [1, 2]})
+    with pytest.warns(UserWarning, match="1 of 2 ratings left out"):
+        again = from_dataframe({"user": [2, 3], "item": ["b", "b"], "rating": [4, 5]}, like=first)
+    assert rows_of(again) == [(2, "b", 4)] and again.n_users == 2
+    new = from_dataframe({"user": [9], "item": ["a"], "rating": [4]}, like=first, new_users=True)
+    assert rows_of(new) == [(9, "a", 4)] and new.n_items == 2
+
+
 def test_options_of_data_frames():
     frame = {"user": [1, 1, 2], "item": [1, 1, 2], "rating": [2, 5, 0]}
     with warnings.catch_warnings():

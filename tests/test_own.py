@@ -11,6 +11,7 @@ import pytest
 from pyarrow import parquet
 
 from rslib.sources import SourceError, load
+from rslib.sources import records as records_module
 from rslib.sources.records import LONGEST, examine, records, split
 
 
@@ -172,9 +173,22 @@ def test_records_agree_with_the_csv_module(block, monkeypatch):
 def test_stray_quotes_are_found_wherever_blocks_end(block, monkeypatch):
     monkeypatch.setattr("rslib.sources.records._BLOCK", block)
     for text, row in (('a,b\n"c"d,e\n', 2), ('a,b\nc,"d\ne,f\n', 2), ('a,"b\nc"\nd,"e"f"g"\n', 2),
-                      ('a,"b', 1), ('a,""b\n', 1)):
+                      ('a,"b', 1), ('a,""b\n', 1), ('a,"b"\n7",c\n"x"y\n', 3)):
         assert examine(Whole(text.encode()), ",", True).stray.row == row, text
         assert examine(Whole(text.encode()), ",", False).stray is None
+    for text in ('a,"b"\n7",c\n', '"a"\n7"\n"b"', '"a""",7" x\nb"', 'a"b,"c"\n'):
+        assert examine(Whole(text.encode()), ",", True).stray is None, text
+
+
+def test_the_quick_look_at_quotes_agrees_with_the_pattern():
+    draw, strict, quick = random.Random(1), records_module._patterns(",", True)[1], 0
+    for _ in range(20_000):
+        block = "".join(draw.choices('ab,"\n', [3, 1, 3, 4, 2], k=draw.randrange(1, 12))).encode()
+        end = records_module._end_of_clean(block, ",")
+        if end is not None:
+            quick += 1
+            assert strict.match(block[:end]).end() == end, block
+    assert quick > 300
 
 
 # Options

@@ -20,7 +20,7 @@ from rslib.sources.download import PUBLISHED, check, find
 from rslib.sources.errors import SourceError, SourceMissing
 from rslib.sources.form import FormOptions, checked_scale, form_of
 from rslib.sources.frames import from_dataframe
-from rslib.sources.like import numbering_of, renumbered
+from rslib.sources.like import check_like, renumbered
 from rslib.sources.locate import BadValue
 from rslib.sources.places import KNOWN_FILES, inside, key_of, source_maker
 from rslib.sources.understood import describe
@@ -106,13 +106,11 @@ def load(name_or_path="ml-latest-small", *, user: str | int | None = None,
         When the store is built and duplicates were dropped, when it was damaged, and when rows are
         unknown to ``like``.
     """
-    if like is not None:
-        numbering = numbering_of(like)      # before a long read
+    numbering = check_like(like, new_users)     # before a long read
+    if numbering is not None:
         ratings = load(name_or_path, user=user, item=item, rating=rating, time=time, scale=scale,
                        cache=cache, **form)
         return renumbered(ratings, numbering, new_users=new_users, label=str(name_or_path))
-    if new_users:
-        raise ValueError("new_users=True says how like= is meant: pass like=model, too")
     name, cache = str(name_or_path), Path(cache or HOME / "data" / ".cache")
     if re.fullmatch(r"synthetic(-[0-9.]+[km]?)?", name):
         from rslib.sources.synthetic import load_synthetic

@@ -12,6 +12,7 @@ from rslib.ratings import Ratings
 from rslib.sources.build import Source, build
 from rslib.sources.errors import SourceError
 from rslib.sources.form import FormOptions, checked_scale, form_of
+from rslib.sources.like import check_like, renumbered
 from rslib.sources.own import column_kinds, with_times
 from rslib.sources.tables import ParquetTable, Rules
 from rslib.sources.understood import understood_of
@@ -53,7 +54,7 @@ def _arrow_table(frame):
 def from_dataframe(frame, *, user: str | int | None = None, item: str | int | None = None,
                    rating: str | int | None = None, time: str | int | None = None,
                    scale: tuple[float, float] | None = None, name: str = "dataframe",
-                   **form: Unpack[FormOptions]) -> Ratings:
+                   like=None, new_users: bool = False, **form: Unpack[FormOptions]) -> Ratings:
     """Read ratings from a data frame.
 
     Parameters
@@ -61,7 +62,7 @@ def from_dataframe(frame, *, user: str | int | None = None, item: str | int | No
     frame : data frame or mapping
         Of pandas, polars, Arrow or another library that speaks Arrow's C stream or the data frame
         interchange protocol; or arrays by name.
-    user, item, rating, time, scale
+    user, item, rating, time, scale, like, new_users
         As in `rslib.sources.load`.
     name : str
         What the ratings are called.
@@ -80,6 +81,7 @@ def from_dataframe(frame, *, user: str | int | None = None, item: str | int | No
     SourceError
         If it cannot be read as ratings: one line naming row and column, from 1.
     """
+    numbering = check_like(like, new_users)
     table, options, scale = _arrow_table(frame), form_of(form), checked_scale(scale)
     given = {"user": user, "item": item, "rating": rating, "time": time}
     columns, kinds, types = column_kinds("dataframe", table.schema, given, options)
@@ -88,4 +90,7 @@ def from_dataframe(frame, *, user: str | int | None = None, item: str | int | No
     source = Source(name, "dataframe", reader, scale=scale, duplicates=options.duplicates,
                     understood=understood_of(reader, options, scale) | {"path": "dataframe"})
     with tempfile.TemporaryDirectory() as folder:
-        return build(source, Path(folder), lambda n: None)
+        ratings = build(source, Path(folder), lambda n: None)
+    if numbering is None:
+        return ratings
+    return renumbered(ratings, numbering, new_users=new_users, label=name)

@@ -10,7 +10,7 @@ from rslib.ratings import Numbering, Ratings
 from rslib.sources.errors import SourceError
 from rslib.sources.locate import shown
 
-__all__ = ["numbering_of", "renumbered"]
+__all__ = ["check_like", "numbering_of", "renumbered"]
 
 
 def numbering_of(like):
@@ -32,6 +32,21 @@ def numbering_of(like):
             return found
     raise TypeError(f"like takes Ratings, Pairs, a Numbering or a fitted model, not "
                     f"{type(like).__name__}")
+
+
+def check_like(like, new_users):
+    """Return the Numbering that ratings shall have, or None for their own.
+
+    Raises
+    ------
+    TypeError, ValueError
+        As `numbering_of`, and where ``new_users`` stands alone.
+    """
+    if like is not None:
+        return numbering_of(like)
+    if new_users:
+        raise ValueError("new_users=True says how like= is meant: pass like=model, too")
+    return None
 
 
 def _numbers(known, ids):

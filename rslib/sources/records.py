@@ -8,6 +8,8 @@ import re
 from functools import lru_cache
 from typing import NamedTuple
 
+import numpy as np
+
 from rslib.sources.errors import SourceError
 
 __all__ = ["Record", "Survey", "examine", "records", "split"]
@@ -116,6 +118,32 @@ def split(record, delimiter, quoting):
             return fields
 
 
+def _end_of_clean(block, delimiter):
+    """Return where the last record of a block ends that is strict in its quotes, or None.
+
+    Quotes then come in pairs: the first of each follows a delimiter, a line break or a quote, the
+    second precedes one. Where it is not as simple as that, the pattern decides.
+    """
+    array = np.frombuffer(block, np.uint8)
+    quotes = np.flatnonzero(array == ord('"'))
+    opened = quotes[-1] if len(quotes) % 2 else None
+    pairs = quotes[:len(quotes) // 2 * 2]
+    edges = np.zeros(256, bool)
+    edges[[ord(delimiter), *b'\r\n"']] = True
+    before, after = pairs[0::2] - 1, pairs[1::2] + 1
+    if not len(pairs) or after[-1] >= len(array) or not edges[array[after]].all():
+        return None
+    if not edges[array[before[before >= 0]]].all():
+        return None
+    stop = len(block) if opened is None else opened
+    for opener, closer in zip(pairs[-2:-40:-2], pairs[-1:-40:-2], strict=False):
+        end = block.rfind(b"\n", closer, stop)       # the last line break that stands in no quotes
+        if end >= 0:
+            return end + 1
+        stop = opener
+    return None
+
+
 def _first_stray(member, delimiter):
     """Return the first record with a quote that the strict pattern does not accept."""
     one = _patterns(delimiter, True)[0]
@@ -159,7 +187,8 @@ def examine(member, delimiter, quoting):
             if quotes:
                 first = one.match(block)
                 longest = max(longest, first.end() if first else len(block))
-                rest = block[many.match(block).end():]
+                end = _end_of_clean(block, delimiter) or many.match(block).end()
+                rest = block[end:]
                 if stray.match(rest) or len(rest) > LONGEST:
                     return Survey(quoted, _first_stray(member, delimiter), longest)
             else:
@@ -170,7 +199,6 @@ def examine(member, delimiter, quoting):
                     raise _too_long(member)
             data = file.read(max(_BLOCK, len(rest)))
     if rest and quoting and b'"' in rest:
-        match = one.match(rest + b"\n")
-        if not match or match.end() <= len(rest):
+        if many.match(rest + b"\n").end() <= len(rest):
             return Survey(quoted, _first_stray(member, delimiter), longest)
     return Survey(quoted, None, longest)

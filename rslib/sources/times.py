@@ -49,7 +49,7 @@ def seconds_of(numbers, unit):
         One of `UNITS` that is a number.
     """
     if unit in _PER_SECOND:
-        return numbers / _PER_SECOND[unit]
+        return numbers if unit == "seconds" else numbers / _PER_SECOND[unit]
     if unit in _SECONDS:
         return numbers * float(_SECONDS[unit])
     numbers = np.asarray(numbers, np.float64)
