@@ -96,11 +96,9 @@ class Daily:
     table, learned = "day_factors_", ("day_factors_",)
 
     def n_rows(self, model):
-        return len(model.session_keys_)
+        return max(1, len(model.session_keys_))     # one of nobody, where there are no ratings
 
     def add(self, model, factors, when):
-        if not len(model.day_factors_):
-            return factors
         weights = np.float32(self.weight) * (when.sessions >= 0)[:, None]
         return factors + weights * model.day_factors_[when.sessions]
 
