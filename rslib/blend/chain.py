@@ -1,10 +1,10 @@
 """Residual chaining: each model explains what those before it left over."""
 
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 
 from rslib.backend import asnumpy
 from rslib.models import MODELS, Baseline, Model, Neighbours
-from rslib.models.saved import read, write
+from rslib.models.saved import read, restored, write
 
 
 @dataclass
@@ -118,12 +118,12 @@ class Chain(Model):
         kinds, fields = saved.parameters["kinds"], saved.parameters["models"]
         chain = cls(tuple(_kind(kind)(**each) for kind, each in zip(kinds, fields, strict=True)))
         chain._same_world(saved)
-        chain.links_ = tuple(replace(model) for model in chain.models)
-        for at, link in enumerate(chain.links_):
-            link._same_world(chain)
-            arrays = {name: saved.arrays[f"{at}.{name}"] for name in link._learned}
-            link.learn({name: array if array.ndim else array.item()
-                        for name, array in arrays.items()})
+        learned = [{} for _ in chain.models]
+        for key, array in saved.arrays.items():
+            at, _, name = key.partition(".")
+            learned[int(at)][name] = array
+        chain.links_ = tuple(restored(type(model), path, asdict(model), arrays, saved)
+                             for model, arrays in zip(chain.models, learned, strict=True))
         return chain
 
 

@@ -50,12 +50,16 @@ def warps_for(n_ratings):
     return max(1, min(MAX_WARPS, n_ratings // RATINGS_A_WARP))
 
 
-def equal_runs(indptr, users, n_warps):
-    """Return `Runs` of the ratings that a CSR holds of ``users``, who may lie on the host."""
+def equal_runs(indptr, users, n_warps=None):
+    """Return `Runs` of the ratings that a CSR holds of ``users``, who may lie on the host.
+
+    As many as `warps_for` says where no number is given.
+    """
     xp = array_module(indptr)
     users = xp.asarray(users, order="C")
     lengths = indptr[users + 1] - indptr[users]
     ends, n_ratings = xp.cumsum(lengths), int(lengths.sum())
+    n_warps = n_warps or warps_for(n_ratings)
     starts = xp.arange(n_warps + 1) * n_ratings // n_warps
     return Runs(users, ends, starts, xp.searchsorted(ends, starts[:-1], side="right"))
 

@@ -14,7 +14,7 @@ from functools import cache
 from numba import cuda
 
 from rslib.backend import array_module
-from rslib.kernels.in_flight import equal_runs, warps_for
+from rslib.kernels.in_flight import equal_runs
 
 LANES = 32
 FENCE = 32                  # ratings between two looks at what other multiprocessors have written
@@ -59,8 +59,9 @@ def kernel_of(rule):
 def sgd_epoch_gpu(rule, ratings, users, state, steps):
     """Do what `rslib.kernels.sgd_epoch` does for a CSR on a GPU; see there."""
     xp = array_module(ratings.values)
-    n_warps = warps_for(int((ratings.indptr[1:] - ratings.indptr[:-1])[xp.asarray(users)].sum()))
-    runs, squares = equal_runs(ratings.indptr, users, n_warps), xp.zeros(n_warps)
+    runs = equal_runs(ratings.indptr, users)
+    n_warps = len(runs.places)
+    squares = xp.zeros(n_warps)
     kernel_of(rule)[n_warps, LANES](ratings.indptr, ratings.ids, ratings.values, *runs, squares,
                                     state, steps)
     return float(squares.sum())

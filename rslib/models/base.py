@@ -7,7 +7,7 @@ import numpy as np
 from rslib.backend import array_module, asnumpy
 from rslib.models.domains import check_fields
 from rslib.models.doors import require_ratings, require_same_numbers, require_same_world
-from rslib.models.saved import of_kind, read, write
+from rslib.models.saved import read, restored, write
 from rslib.ratings import Pairs, Ratings, checked_ids
 
 
@@ -215,11 +215,15 @@ class Model:
         TypeError, ValueError
             Not fitted, no Ratings, or items of another number, numbering or device.
         """
+        self._check_newcomers(ratings, "fold_in", at_least=0)
+        return self._fold_in(ratings)
+
+    def _check_newcomers(self, ratings, name, *, at_least):
+        """Raise unless these are ratings of the items of this fitted model, by whomever."""
         self.check_fitted()
-        require_ratings(ratings, "fold_in", at_least=0)
+        require_ratings(ratings, name, at_least=at_least)
         self._require_device(ratings.users)
         require_same_numbers(self, ratings, "like=model, new_users=True", users=False)
-        return self._fold_in(ratings)
 
     def _fold_in(self, ratings):
         raise NotImplementedError(f"{type(self).__name__} cannot take a user in without a new fit: "
@@ -251,11 +255,4 @@ class Model:
             If the file is damaged, or holds something else than a model of this class.
         """
         saved = read(path, cls.__name__)
-        model = of_kind(cls, path, saved.parameters)
-        missing = [name for name in model._learned if name not in saved.arrays]
-        if missing:
-            raise ValueError(f"{path}: without {', '.join(missing)}; fit and save the model anew")
-        model._same_world(saved)
-        model.learn({name: array if array.ndim else array.item()
-                     for name, array in saved.arrays.items()})
-        return model
+        return restored(cls, path, saved.parameters, saved.arrays, saved)

@@ -9,7 +9,7 @@ from rslib.backend import array_module, rows_of, sum_by
 from rslib.kernels import level_probabilities
 from rslib.models.boltzmann import BoltzmannMachine
 from rslib.models.domains import Count, NonNegative, Positive, Share, Whole, number
-from rslib.models.doors import require_ratings, require_same_numbers, require_same_world
+from rslib.models.doors import require_same_world
 from rslib.models.rating_levels import Bias
 from rslib.ratings import Pairs, Ratings
 
@@ -194,10 +194,7 @@ class RBM(BoltzmannMachine):
         """Raise unless what the cases rated is known here; without biases they may be anybody."""
         if self.case_bias or self.session_bias or self.visible == "users":
             return self.check_ratings(ratings, seen)
-        self.check_fitted()
-        require_ratings(ratings, type(self).__name__)
-        self._require_device(ratings.users)
-        require_same_numbers(self, ratings, "like=model, new_users=True", users=False)
+        self._check_newcomers(ratings, type(self).__name__, at_least=1)
         if seen is not None:
             require_same_world(ratings, seen)
 

@@ -2,6 +2,7 @@
 
 import json
 import zlib
+from contextlib import contextmanager
 from dataclasses import asdict, fields
 from typing import NamedTuple
 from zipfile import BadZipFile
@@ -34,12 +35,12 @@ def write(path, model, arrays):
         np.savez(file, header=np.array(json.dumps(header)), **arrays)
 
 
-def _contents(path):
-    """Return the header and the arrays of a file, or raise saying that it is no saved model."""
+@contextmanager
+def _opened(path):
+    """Yield the header and the file of a saved model; what goes wrong says that it is none."""
     try:
         with np.load(path, allow_pickle=False) as file:
-            return json.loads(str(file["header"])), {key: file[key] for key in file
-                                                     if key != "header"}
+            yield json.loads(str(file["header"])), file
     except FileNotFoundError:
         raise
     except (OSError, EOFError, ValueError, KeyError, TypeError, AttributeError, BadZipFile,
@@ -51,7 +52,12 @@ def _contents(path):
 def kind_of(path):
     """Return the name of the class of the model that a file holds; see `read` for what it raises.
     """
-    return _contents(path)[0].get("model")
+    with _opened(path) as (header, _):
+        return header.get("model")
+
+
+def _number_or_array(array):
+    return array if array.ndim else array.item()
 
 
 def read(path, name):
@@ -64,7 +70,8 @@ def read(path, name):
     ValueError
         If the file is damaged, holds something else, or a model of another class.
     """
-    header, arrays = _contents(path)
+    with _opened(path) as (header, file):
+        arrays = {key: _number_or_array(file[key]) for key in file if key != "header"}
     if not {"model", "parameters", "n_users", "n_items"} <= header.keys():
         raise ValueError(f"{path}: not a saved model: its header holds {', '.join(header)}")
     if header["model"] != name:
@@ -75,16 +82,32 @@ def read(path, name):
     return Saved(header["parameters"], arrays, header["n_users"], header["n_items"], numbering)
 
 
-def of_kind(kind, path, parameters):
-    """Return a model of this class with the fields of a file.
+def restored(kind, path, parameters, arrays, world):
+    """Return a fitted model of this class.
+
+    Parameters
+    ----------
+    kind : type
+    path : path
+        What messages call the file.
+    parameters, arrays : dict
+        Its fields, and what it learned.
+    world : Saved
+        Size and numbering.
 
     Raises
     ------
     ValueError
-        If the class has no such fields: another version wrote the file.
+        If the class has no such fields or the file lacks arrays: another version wrote it.
     """
     unknown = parameters.keys() - {field.name for field in fields(kind)}
     if unknown:
         raise ValueError(f"{path}: {kind.__name__} has no field {', '.join(sorted(unknown))}: "
                          "another version wrote the file; fit and save the model anew")
-    return kind(**parameters)
+    model = kind(**parameters)
+    missing = [name for name in model._learned if name not in arrays]
+    if missing:
+        raise ValueError(f"{path}: without {', '.join(missing)}; fit and save the model anew")
+    model._same_world(world)
+    model.learn(arrays)
+    return model

@@ -28,6 +28,7 @@ from rslib.sources.understood import describe
 __all__ = ["PUBLISHED", "SourceError", "SourceMissing", "describe", "from_dataframe", "load",
            "load_fold"]
 
+
 def _place(name):
     """Return the path that a name or a path stands for."""
     if name in PUBLISHED:
@@ -54,8 +55,8 @@ def load(name_or_path="ml-latest-small", *, user: str | int | None = None,
     """Read ratings by name or from a file, a folder or an archive.
 
     Users and items are numbered from 0 in ascending order of their ids in the source, and only
-    those with a rating get a number; the order of the rows is kept. Of several
-    ratings of one item by one user the last counts.
+    those with a rating get a number; the order of the rows is kept. Of several ratings of one item
+    by one user the last counts.
 
     Parameters
     ----------
@@ -107,24 +108,27 @@ def load(name_or_path="ml-latest-small", *, user: str | int | None = None,
         unknown to ``like``.
     """
     numbering = check_like(like, new_users)     # before a long read
-    if numbering is not None:
-        ratings = load(name_or_path, user=user, item=item, rating=rating, time=time, scale=scale,
-                       cache=cache, **form)
-        return renumbered(ratings, numbering, new_users=new_users, label=str(name_or_path))
-    name, cache = str(name_or_path), Path(cache or HOME / "data" / ".cache")
+    ratings = _read(str(name_or_path), {"user": user, "item": item, "rating": rating, "time": time},
+                    form_of(form), scale, Path(cache or HOME / "data" / ".cache"))
+    if numbering is None:
+        return ratings
+    return renumbered(ratings, numbering, new_users=new_users, label=str(name_or_path))
+
+
+def _read(name, given, form, scale, cache):
+    """Return the ratings of a source in its own numbering, from its store if it has one."""
     if re.fullmatch(r"synthetic(-[0-9.]+[km]?)?", name):
         from rslib.sources.synthetic import load_synthetic
         return load_synthetic(name, cache)
     scale, path, known = checked_scale(scale), _place(name), name in PUBLISHED
-    options = {"user": user, "item": item, "rating": rating, "time": time}, form_of(form)
-    make = source_maker(name if known else path.stem, path, options, scale)
+    make = source_maker(name if known else path.stem, path, (given, form), scale)
 
     def make_source():
         if known:
             check(name, path)
         return make()
 
-    key = {"name": known and name, "scale": scale} | key_of(options)
+    key = {"name": known and name, "scale": scale} | key_of((given, form))
     return store.load(path, stamps(inside(path)[0]), key, make_source, cache)
 
 

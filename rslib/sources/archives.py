@@ -21,11 +21,12 @@ from typing import BinaryIO
 
 from rslib.sources.errors import SourceError, SourceMissing
 
-__all__ = ["Member", "is_archive", "members", "one_file", "readable", "stamps", "suffix_of",
-           "tables_in"]
+__all__ = ["PARQUET", "TABLES", "Member", "is_archive", "members", "one_file", "readable", "stamps",
+           "suffix_of", "tables_in"]
 
 _PACKED = {".gz": gzip.open, ".bz2": bz2.open, ".xz": lzma.open}
-_TABLES = (".csv", ".tsv", ".tab", ".txt", ".dat", ".data", ".parquet", ".pq")
+PARQUET = (".parquet", ".pq")
+TABLES = (".csv", ".tsv", ".tab", ".txt", ".dat", ".data", *PARQUET)
 _SMALL = 1 << 20    # bytes; a source below this is hashed, so an edit within one clock tick is seen
 
 
@@ -136,7 +137,7 @@ def _archived(path):
     found = {}
     for name, member in _listed(path):
         base = PurePosixPath(name).name
-        if base in found and suffix_of(base) in _TABLES and suffix_of(base) != ".txt":
+        if base in found and suffix_of(base) in TABLES and suffix_of(base) != ".txt":
             raise SourceError(f"{path}: two files are called {base}; say which: "
                               f"{found[base].label!r} or {member.label!r}")
         found[base] = member
@@ -151,7 +152,7 @@ def tables_in(path):
         named = [(file.name, one_file(file)) for file in _files(path)]
     hidden = re.compile(r"(^|/)(__MACOSX/|[._]|readme)", re.I)
     return [member for name, member in named
-            if suffix_of(name) in _TABLES and not hidden.search(name)]
+            if suffix_of(name) in TABLES and not hidden.search(name)]
 
 
 def _files(path):

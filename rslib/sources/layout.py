@@ -10,12 +10,11 @@ from rslib.sources.locate import place
 from rslib.sources.records import examine, records, split
 from rslib.sources.roles import ROLES, common_name
 
-__all__ = ["TABLES", "Layout", "layout"]
+__all__ = ["SAMPLE", "Layout", "layout"]
 
-TABLES = {".csv": ",", ".tsv": "\t", ".tab": "\t", ".txt": None, ".dat": None, ".data": None}
 _MARKS = (",", "\t", ";", "|", "::", " ")
 _SNIFFED = 1 << 18      # bytes from which the delimiter is found
-_SAMPLE = 1000          # rows from which the unit of the times is found
+SAMPLE = 1000          # rows from which the unit of the times is found
 
 
 def _check_text(member):
@@ -43,7 +42,7 @@ def _check_text(member):
 
 def _delimiter(data, suffix, given, form):
     """Return the mark under which the first rows make the best table."""
-    marks = dict.fromkeys([TABLES.get(suffix) or ",", *_MARKS])
+    marks = dict.fromkeys(["\t" if suffix in (".tsv", ".tab") else ",", *_MARKS])
 
     def worth(mark):
         sample = [split(record, mark, form.quoting is not False)
@@ -88,6 +87,6 @@ def layout(member, suffix, given, form):
     quoting, stray, longest = _quoting(member, delimiter, form)
     with member.open() as file:
         rows = [[field.strip() for field in split(record, delimiter, quoting)] for record in
-                islice(records(file, delimiter, quoting), _SAMPLE + bool(form.header))]
+                islice(records(file, delimiter, quoting), SAMPLE + bool(form.header))]
     names = rows.pop(0) if form.header else [str(k) for k in range(len(rows[0]))]
     return Layout(delimiter, quoting, stray, longest, names, rows)

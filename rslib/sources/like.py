@@ -6,9 +6,10 @@ from datetime import date
 
 import numpy as np
 
-from rslib.ratings import Numbering, Ratings
+from rslib.ratings import Numbering
 from rslib.sources.errors import SourceError
 from rslib.sources.locate import shown
+from rslib.sources.netflix import index
 
 __all__ = ["check_like", "numbering_of", "renumbered"]
 
@@ -55,14 +56,16 @@ def _numbers(known, ids):
     Whole numbers and text compare as text: 7 is "7", and "007" is another id.
     """
     known, ids = np.asarray(known), np.asarray(ids)
+    if known is ids:
+        return np.arange(len(ids))
     if {known.dtype.kind, ids.dtype.kind} - set("iu"):
-        known, ids = ([str(each) for each in side.tolist()] for side in (known, ids))
-        numbers = {each: number for number, each in enumerate(known)}
-        return np.array([numbers.get(each, -1) for each in ids], np.int64)
+        numbers = {str(each): number for number, each in enumerate(known.tolist())}
+        return np.array([numbers.get(str(each), -1) for each in ids.tolist()], np.int64)
+    if not len(known):
+        return np.full(len(ids), -1)
     order = np.argsort(known, kind="stable")
-    places = np.searchsorted(known, ids, sorter=order)
-    numbers = order[np.minimum(places, len(known) - 1)] if len(known) else places * 0 - 1
-    return np.where(known[numbers] == ids, numbers, -1) if len(known) else numbers
+    places, found = index(known[order], ids)
+    return np.where(found, order[places], -1)
 
 
 def _days(ratings, numbering, label):
@@ -106,33 +109,28 @@ def renumbered(ratings, like, *, new_users=False, label="ratings"):
         Naming how many rows were left out, and the ids that are unknown.
     """
     numbering = numbering_of(like)
-    columns, unknown = {}, {}
-    for side, kept in (("user", new_users or numbering.user_ids is None), ("item", False)):
-        ids, column = getattr(ratings.numbering, f"{side}_ids"), getattr(ratings, f"{side}s")
-        if kept:
-            columns[f"{side}s"] = column
-            continue
+    if new_users or numbering.user_ids is None:
+        numbering = numbering.with_users(ratings.numbering.user_ids)
+    columns, unknown = {}, []
+    for side in ("user", "item"):
+        ids = getattr(ratings.numbering, f"{side}_ids")
         numbers = _numbers(getattr(numbering, f"{side}_ids"), ids)
-        columns[f"{side}s"] = numbers[column]
-        unknown[side] = np.asarray(ids)[numbers < 0]
+        columns[f"{side}s"] = numbers[getattr(ratings, f"{side}s")]
+        missing = np.asarray(ids)[numbers < 0]
+        if len(missing):
+            unknown.append(f"{len(missing):,} unknown {side}s ({shown(missing[:3])}"
+                           f"{', ...' if len(missing) > 3 else ''})")
     known = (columns["users"] >= 0) & (columns["items"] >= 0)
-    found = ", ".join(f"{len(ids):,} unknown {side}s ({shown(ids[:3])}"
-                      f"{', ...' if len(ids) > 3 else ''})" for side, ids in unknown.items()
-                      if len(ids))
     if not known.any():
         hint = "" if new_users else "; if its users are new, pass new_users=True"
-        raise SourceError(f"{label}: no rating is left in the numbering asked for: {found}{hint}")
+        raise SourceError(f"{label}: no rating is left in the numbering asked for: "
+                          f"{', '.join(unknown)}{hint}")
     if not known.all():
         warnings.warn(f"{label}: {int((~known).sum()):,} of {len(known):,} ratings left out: "
-                      f"{found}", stacklevel=3)
-    users = ratings.numbering.user_ids if new_users else numbering.user_ids
-    together = replace(numbering, user_ids=users)
-    info = replace(ratings.info, user_ids=users, item_ids=numbering.item_ids,
+                      f"{', '.join(unknown)}", stacklevel=3)
+    info = replace(ratings.info, user_ids=numbering.user_ids, item_ids=numbering.item_ids,
                    titles=numbering.titles, first_day=numbering.first_day, extra={})
-    return Ratings(columns["users"][known].astype(np.int32),
-                   columns["items"][known].astype(np.int32),
-                   None if ratings.days is None else _days(ratings, numbering, label)[known],
-                   ratings.n_users if new_users or users is None else len(users),
-                   len(numbering.item_ids), values=ratings.values[known],
-                   ranks=None if ratings.ranks is None else ratings.ranks[known], info=info,
-                   numbering=numbering if users is numbering.user_ids else together)
+    days = _days(ratings, numbering, label)
+    return replace(ratings[known], **{name: column[known] for name, column in columns.items()},
+                   days=None if days is None else days[known], n_users=len(numbering.user_ids),
+                   n_items=len(numbering.item_ids), info=info, numbering=numbering)

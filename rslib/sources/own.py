@@ -5,15 +5,12 @@ from pyarrow import parquet
 
 from rslib.sources.columns import ARROW_TEXT, is_any_text
 from rslib.sources.errors import SourceError
-from rslib.sources.layout import layout
+from rslib.sources.layout import SAMPLE, layout
 from rslib.sources.roles import columns_of
 from rslib.sources.tables import ParquetTable, Rules, TextTable
 from rslib.sources.times import Clock, looks_like_times, recognise
 
-__all__ = ["PARQUET", "column_kinds", "parquet_table", "text_table", "with_times"]
-
-PARQUET = (".parquet", ".pq")
-_SAMPLE = 1000          # rows from which the unit of the times is found
+__all__ = ["column_kinds", "parquet_table", "text_table", "with_times"]
 
 
 def clock_of(form, values, name, label, row):
@@ -98,7 +95,7 @@ def with_times(table, kinds, form):
     kind, name, clock = kinds["time"], table.columns["time"], Clock("dates")
     _, batch = next(table.raw(), (None, None))
     if not pa.types.is_temporal(kind) and batch is not None:
-        values = batch[name][:_SAMPLE].to_pylist()
+        values = batch[name][:SAMPLE].to_pylist()
         values = [value.decode("utf-8", "replace") if isinstance(value, bytes) else value
                   for value in values]
         clock = clock_of(form, values, name, table.label, 1)

@@ -5,10 +5,17 @@ from dataclasses import asdict
 from functools import partial
 
 from rslib.sources import matrix, movielens, netflix, own
-from rslib.sources.archives import is_archive, members, one_file, suffix_of, tables_in
+from rslib.sources.archives import (
+    PARQUET,
+    TABLES,
+    is_archive,
+    members,
+    one_file,
+    suffix_of,
+    tables_in,
+)
 from rslib.sources.build import Source
 from rslib.sources.errors import SourceError
-from rslib.sources.layout import TABLES
 from rslib.sources.understood import understood_of
 
 __all__ = ["KNOWN_FILES", "own_source", "source_maker"]
@@ -59,9 +66,9 @@ def _with_all_columns(files, options):
 
 def _reader_of(file, options):
     suffix = suffix_of(file.label)
-    if options[1].wide and suffix not in own.PARQUET:
+    if options[1].wide and suffix not in PARQUET:
         return matrix.matrix_table(file, suffix, *options)
-    return (own.parquet_table([file], *options) if suffix in own.PARQUET
+    return (own.parquet_table([file], *options) if suffix in PARQUET
             else own.text_table(file, suffix, *options))
 
 
@@ -77,7 +84,7 @@ def _folder_source(name, path, options, scale):
         raise SourceError(f"{path}: the columns of a published format are known; user=, item=, "
                           "rating=, time= and the form are for a table of your own")
     tables = tables_in(path)
-    parts = [file for file in tables if suffix_of(file.label) in own.PARQUET]
+    parts = [file for file in tables if suffix_of(file.label) in PARQUET]
     if parts and path.is_dir():
         return _table_source(path, parts, options, scale)
     if len(tables) == 1:
@@ -124,11 +131,11 @@ def source_maker(name, path, options, scale):
         return partial(_member_source, path, archive, member, options, scale)
     if re.fullmatch(r"combined_data_\d\.txt", path.name):
         return partial(_one_part, path, scale)
-    if path.is_file() and suffix_of(path.name) in (*TABLES, *own.PARQUET):
+    if path.is_file() and suffix_of(path.name) in TABLES:
         return partial(_table_source, path, [one_file(path)], options, scale)
     if path.is_file() and not is_archive(path):
         raise SourceError(f"{path}: not a file that can be read; expected one of "
-                          f"{' '.join([*TABLES, *own.PARQUET])}, these packed by gz, bz2 or "
+                          f"{' '.join(TABLES)}, these packed by gz, bz2 or "
                           "xz, a zip, a tar or a folder")
     return partial(_folder_source, name, path, options, scale)
 
