@@ -105,7 +105,7 @@ def _enter_session(static, drifting, drift, daily, own, total, pull):
 
 
 @compiled
-def _leave_session(static, static_pull, energy, drifting, drift, daily, own, keep, pull):
+def leave_session(static, static_pull, energy, drifting, drift, daily, own, keep, pull):
     """Shrink every part of the user's factors, and move it by its share of the pull."""
     for f in range(len(pull)):
         static[f] = keep * static[f] + energy * pull[f]
@@ -144,7 +144,7 @@ def _visit_sessions(user, rated, visits, static_energy, visit, room, steps):
                                  steps, 0, 1, alone)
             squares += residual * residual
         keep = (1 - steps.learning_rate * steps.reg) ** (last - first)
-        _leave_session(room.static, room.static_pull, static_energy, drifting, drift, daily, own,
+        leave_session(room.static, room.static_pull, static_energy, drifting, drift, daily, own,
                       keep, pull)
         if len(visit.arrays.faded) > 0:
             for f in range(len(pull)):
