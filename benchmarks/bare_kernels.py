@@ -66,7 +66,7 @@ def svdpp(ratings, k):
 def time_svdpp(ratings, k):
     """Run epochs of timeSVD++."""
     model = TimeSVDpp(n_factors=k)
-    one_epoch, _ = session_descent(model, ratings)
+    one_epoch, _ = session_descent(model, model.standardise(ratings))
     return Contender(lambda: one_epoch(1), "session_sgd_epoch, 1 thread, float32")
 
 

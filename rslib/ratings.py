@@ -224,18 +224,33 @@ class Ratings(Pairs):
         return Pairs(self.users, self.items, self.days, self.n_users, self.n_items,
                      numbering=self.numbering)
 
+    _like = None
+
+    def with_values(self, values):
+        """Return the same rows with other values; what groups them is shared, not found anew."""
+        other = replace(self, values=values)
+        object.__setattr__(other, "_like", self)
+        return other
+
     def _grouped(self, by, other, n):
         indptr, rows = group_by(by, n)
         return CSR(indptr, other[rows], self.values[rows], rows)
 
+    def _grouped_as(self, side):
+        return side._replace(values=self.values[side.rows])
+
     @cached_property
     def by_user(self):
         """Ratings grouped by user: a CSR with items as ids."""
+        if self._like is not None:
+            return self._grouped_as(self._like.by_user)
         return self._grouped(self.users, self.items, self.n_users)
 
     @cached_property
     def by_item(self):
         """Ratings grouped by item: a CSR with users as ids."""
+        if self._like is not None:
+            return self._grouped_as(self._like.by_item)
         return self._grouped(self.items, self.users, self.n_items)
 
     @property

@@ -78,9 +78,9 @@ def test_an_epoch_descends_the_objective_of_the_docstring(train):
     bias = np.float64(model.user_bias_), np.float64(model.item_bias_)
     rate = 1e-7
     kernels.feature_sgd_epoch(
-        train.by_user, np.arange(train.n_users), features_of,
+        model.in_units(train).by_user, np.arange(train.n_users), features_of,
         IntegratedState(*bias, table, q, w, c),
-        IntegratedSteps(model.global_mean_, rate, model.reg, model.reg_bias, rate,
+        IntegratedSteps(0.0, rate, model.reg, model.reg_bias, rate,
                         model.reg_weights, *said), rules.integrated)
     y, p = np.split(table, [train.n_items])
     for name, after in zip(names, (q, y, p, w, c), strict=True):
@@ -92,7 +92,7 @@ def test_an_epoch_descends_the_objective_of_the_docstring(train):
             sums = kernels.feature_sums(features_of, np.concatenate(
                 [moved["implicit_factors_"], moved["user_factors_"]]))
             model.learn(moved | {"user_sums_": sums})
-            ends.append(model.objective(train))
+            ends.append(model.objective(train) / model.unit_ ** 2)
         slope = (ends[0] - ends[1]) / 2e-4
         step = (after - before[name])[place] / rate
         assert step == pytest.approx(-slope / 2, rel=2e-3, abs=2e-3), name

@@ -20,10 +20,9 @@ each_kind = pytest.mark.parametrize("kind", KINDS, ids=lambda kind: "-".join(
 def half_gradient(model, train):
     """Half the gradient of the docstring's J in float64, rating by rating."""
     p, q = (getattr(model, name).astype(np.float64) for name in FACTORS)
-    centre = train.values.mean(dtype=np.float64) if model.centred else 0
     to_p, to_q = np.zeros_like(p), np.zeros_like(q)
-    for u, i, value in zip(train.users, train.items, train.values, strict=True):
-        error = value - centre - p[u] @ q[i]
+    for u, i, value in zip(train.users, train.items, model.in_units(train).values, strict=True):
+        error = value - p[u] @ q[i]
         to_p[u] -= error * q[i]
         to_q[i] -= error * p[u]
     n_u, n_i = (np.bincount(ids, minlength=n)[:, None] if model.weighted else 1
@@ -49,7 +48,7 @@ def test_the_gradient_agrees_with_differences_of_the_objective(kind, train):
             ends = []
             for step in (1e-4, -2e-4):
                 array[tuple(place)] += step
-                ends.append(model.objective(train))
+                ends.append(model.objective(train) / model.unit_ ** 2)
             array[tuple(place)] += 1e-4
             slope = (ends[0] - ends[1]) / 2e-4
             assert slope == pytest.approx(2 * gradient[tuple(place)], rel=1e-4, abs=1e-3)
@@ -59,8 +58,7 @@ def one_epoch_from(model, train, solver, learning_rate):
     """How far one epoch of ``solver`` moves the factors from where ``model`` stands."""
     other = replace(model, solver=solver, learning_rate=learning_rate, n_epochs=1)
     other._start = lambda *_: other.__dict__.update(
-        {name: getattr(model, name).astype(np.float32) for name in FACTORS},
-        global_mean_=model.global_mean_)
+        {name: getattr(model, name).astype(np.float32) for name in FACTORS})
     before = [getattr(model, name).astype(np.float32) for name in FACTORS]
     other.fit(train)
     return [getattr(other, name) - old for name, old in zip(FACTORS, before, strict=True)]
@@ -130,7 +128,7 @@ def test_the_start_is_the_truncated_svd_of_the_filled_matrix(centred, train):
     model = MatrixFactorisation(5, "gd", centred=centred, learning_rate=1e-12, n_epochs=1)
     model.fit(train)
     filled = np.zeros((train.n_users, train.n_items))
-    filled[train.users, train.items] = train.values - (model.global_mean_ if centred else 0)
+    filled[train.users, train.items] = model.in_units(train).values
     left, lengths, right = np.linalg.svd(filled)
     best = (left[:, :5] * lengths[:5]) @ right[:5]
     np.testing.assert_allclose(model.user_factors_ @ model.item_factors_.T, best, atol=1e-4)
@@ -143,7 +141,8 @@ def test_folding_in_is_the_ridge_regression_of_the_newcomer(train):
     mine = train[train.users == 4]
     newcomer = Ratings(np.zeros(len(mine), int), mine.items, values=mine.values, n_items=80)
     q = model.item_factors_[mine.items].astype(float)
-    by_hand = np.linalg.solve(q.T @ q + 0.3 * len(mine) * np.eye(3), q.T @ mine.values)
+    by_hand = np.linalg.solve(q.T @ q + 0.3 * len(mine) * np.eye(3),
+                              q.T @ model.in_units(mine).values)
     np.testing.assert_allclose(model.fold_in(newcomer).user_factors_[0], by_hand, rtol=1e-3)
 
 
@@ -152,7 +151,8 @@ def test_penalties_pull_towards_zero_stars_or_towards_the_mean(train):
     for centred in (False, True):
         model = MatrixFactorisation(2, "als", reg_user=1e4, reg_item=1e4, centred=centred,
                                     start="random", n_epochs=3).fit(train)
-        np.testing.assert_allclose(model._products(train), model.global_mean_ * centred, atol=1e-3)
+        np.testing.assert_allclose(model.in_stars(model._products(train)),
+                                   model.global_mean_ * centred, atol=1e-3)
 
 
 @pytest.mark.parametrize("solver", ["gd", "sgd", "als"])

@@ -137,7 +137,8 @@ def test_users_and_items_without_ratings_get_a_finite_fallback(model, train):
     model = replace(model).fit(train[known])
     everyone = Pairs(np.arange(6), np.arange(6), n_users=120, n_items=80)
     of_the_day = model.calendar_bias_[-1] if getattr(model, "calendar_days", 0) else 0
-    np.testing.assert_allclose(model.predict(everyone), model.global_mean_ + of_the_day, atol=1e-6)
+    np.testing.assert_allclose(model.predict(everyone),
+                               model.global_mean_ + of_the_day * model.unit_, atol=1e-6)
 
 
 @each_model
@@ -270,8 +271,8 @@ def gradient_of_biased_mf(model, train):
                                              model.user_factors_, model.item_factors_)]
     bu, bi, p, q = parts
     to = [np.zeros_like(part) for part in parts]
-    for u, i, value in zip(train.users, train.items, train.values, strict=True):
-        error = value - model.global_mean_ - bu[u] - bi[i] - p[u] @ q[i]
+    for u, i, value in zip(train.users, train.items, model.in_units(train).values, strict=True):
+        error = value - bu[u] - bi[i] - p[u] @ q[i]
         to[0][u] += model.reg_bias * bu[u] - error
         to[1][i] += model.reg_bias * bi[i] - error
         to[2][u] += model.reg * p[u] - error * q[i]
@@ -312,7 +313,7 @@ def test_the_objective_is_the_docstring_s_and_its_gradient_agrees(train):
         ends = []
         for step in (1e-4, -2e-4):
             array[place] += step
-            ends.append(model.objective(train))
+            ends.append(model.objective(train) / model.unit_ ** 2)
         assert (ends[0] - ends[1]) / 2e-4 == pytest.approx(2 * gradient[place], rel=1e-3)
 
 

@@ -154,7 +154,7 @@ def test_an_epoch_descends_the_objective_of_the_docstring(model, train):
                 if factors:
                     before.user_sums_ = feature_sums(factors.features_of(before, few, None),
                                                      factors.table(before))
-                slopes.append(before.objective(few))
+                slopes.append(before.objective(few) / before.unit_ ** 2)
             array[place] = start[place]
             expected = -(slopes[0] - slopes[1]) / 0.04 / 2
             assert moved[place] == pytest.approx(expected, rel=0.03, abs=0.05), (name, place)

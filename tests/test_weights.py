@@ -67,7 +67,7 @@ def gradient_of_item_weights(model, train):
     """Half the gradient of J, rating by rating, in float64."""
     baseline = Baseline("ridge", reg_user=model.reg_user, reg_item=model.reg_item).fit(train)
     x = np.zeros((train.n_users, train.n_items))
-    x[train.users, train.items] = train.values - baseline.predict(train.pairs)
+    x[train.users, train.items] = (train.values - baseline.predict(train.pairs)) / model.unit_
     gradient = model.reg * model.weights_.astype(float)
     for user, item in zip(train.users, train.items, strict=True):
         said = x[user, model.neighbours_[item]]
@@ -101,7 +101,7 @@ def test_the_objective_of_item_weights_has_that_gradient(train):
         ends = []
         for step in (1e-3, -2e-3):
             model.weights_[place] += step
-            ends.append(model.objective(train))
+            ends.append(model.objective(train) / model.unit_ ** 2)
         model.weights_[place] += 1e-3
         assert (ends[0] - ends[1]) / 2e-3 == pytest.approx(2 * gradient[place], rel=1e-2)
 
@@ -174,8 +174,8 @@ def test_a_step_is_minus_half_the_gradient_of_the_objective(train):
         np.fill_diagonal(table, 0)
     before = [getattr(model, name) for name in names]
     after, rate = NeighbourhoodState(*(array.copy() for array in before)), 1e-7
-    kernels.sgd_epoch(rules.neighbourhood, few.by_user, np.arange(120), after,
-                      NeighbourhoodSteps(model.global_mean_, rate, model.reg, model.reg_bias,
+    kernels.sgd_epoch(rules.neighbourhood, model.in_units(few).by_user, np.arange(120), after,
+                      NeighbourhoodSteps(0.0, rate, model.reg, model.reg_bias,
                                          *known_of(model)))
     pair = few.items[0], few.items[1]
     for array, moved, place in zip(before, after, (few.users[0], few.items[0], pair, pair),
@@ -183,7 +183,7 @@ def test_a_step_is_minus_half_the_gradient_of_the_objective(train):
         ends = []
         for step in (1e-3, -2e-3):
             array[place] += step
-            ends.append(model.objective(few))
+            ends.append(model.objective(few) / model.unit_ ** 2)
         array[place] += 1e-3
         step = (moved[place] - array[place]) / rate
         assert step == pytest.approx(-(ends[0] - ends[1]) / 4e-3, rel=1e-2, abs=1e-2)
@@ -241,7 +241,7 @@ def test_reasons_add_up_to_the_prediction(model, train):
     for user, item in [(9, 3), (int(train.users[0]), int(train.items[0]))]:
         rows = model.explain(user, item)
         pair = Pairs(np.array([user]), np.array([item]), n_users=120, n_items=80)
-        level = model.global_mean_ + model.user_bias_[user] + model.item_bias_[item]
+        level = model.in_stars(model.user_bias_[user] + model.item_bias_[item])
         total = level + sum(row.contribution for row in rows)
         assert total == pytest.approx(float(model.predict(pair)[0]), abs=1e-5)
         moves = [abs(row.contribution) for row in rows]

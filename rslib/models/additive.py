@@ -1,5 +1,7 @@
 """Models that are sums of parts: prediction, objective and reasons are written here, once."""
 
+import numpy as np
+
 from rslib.backend import array_module
 from rslib.models.base import Model
 from rslib.models.parts.part import alternate, find, lookups_of
@@ -13,10 +15,14 @@ class Additive(Model):
     .. math:: \hat r = \mu + \sum_a v_a, \qquad J = \sum_{(u,i) \in R} (r_{ui} - \hat r_{ui})^2
               + \sum_a \mathrm{penalty}_a
 
+    all of it in units of the deviation of train, as `Model` says; the mean is then zero.
+
     A subclass is its fields, its docstring and its list of `parts`, in the order of its equation.
     Where all parts are lookups, that is all: `fit` sets each to its minimum in turn, and `fold_in`
     does so for those of the users. Other models bring a ``fit`` and a ``fold_in`` of their own.
     """
+
+    standardised = True
 
     def parts(self):
         """Return the parts of the model, in the order of its equation."""
@@ -24,11 +30,11 @@ class Additive(Model):
 
     @property
     def _learned(self):
-        return ("global_mean_", *(name for part in self.parts() for name in part.learned))
+        return ("global_mean_", "unit_", *(name for part in self.parts() for name in part.learned))
 
     @property
     def _derived(self):
-        return tuple(name for part in self.parts() for name in part.derived)
+        return ("unit_", *(name for part in self.parts() for name in part.derived))
 
     def at(self, pairs):
         """Return ``pairs`` with what the parts need to know of each: its day, for models of time.
@@ -41,9 +47,8 @@ class Additive(Model):
         return sessions.when(self, pairs) if sessions else pairs
 
     def _values(self, pairs):
-        """Yield the terms of the equation one after the other: name and array (n,)."""
-        xp, at = array_module(pairs.users), self.at(pairs)
-        yield "mean", xp.full(len(pairs), self.global_mean_, xp.float32)
+        """Yield the terms beside the mean one after the other: name and array (n,)."""
+        at = self.at(pairs)
         for part in self.parts():
             if part.name:
                 yield part.name, part.value(self, at)
@@ -61,11 +66,13 @@ class Additive(Model):
             Stars.
         """
         self.check_pairs(pairs)
-        return dict(self._values(pairs))
+        xp = array_module(pairs.users)
+        mean = xp.full(len(pairs), self.global_mean_, xp.float32)
+        return {"mean": mean} | {name: value * self.unit_ for name, value in self._values(pairs)}
 
     def _predict(self, pairs):
         """The sum of the terms."""
-        total = 0.0
+        total = array_module(pairs.users).full(len(pairs), self._mean, np.float32)
         for _, value in self._values(pairs):
             total = total + value
         return total
@@ -74,7 +81,7 @@ class Additive(Model):
         parts = [part for part in self.parts() if part.name]
         if not all(hasattr(part, "scores") for part in parts):
             return super()._score(users)
-        total = self.global_mean_
+        total = self._mean
         for part in parts:
             total = total + part.scores(self, users)
         return total
@@ -86,10 +93,8 @@ class Additive(Model):
                                                    for part in self.parts())
 
     def _start(self, train, seen=None, rng=None):
-        """Set the mean and every part to where the fit starts."""
+        """Set every part to where the fit starts."""
         self._world(train)
-        xp = array_module(train.values)
-        self.global_mean_ = float(train.values.mean(dtype=xp.float64))
         for part in self.parts():
             part.start(self, train, seen, rng)
 

@@ -52,6 +52,9 @@ class AsymmetricSVD(Additive):
     ----------
     global_mean_ : float
         Stars.
+    unit_ : float
+        Stars; the deviation of the training ratings, in which the equations are reckoned and all
+        below is given, see `rslib.models.units`.
     user_bias_, item_bias_ : float32 arrays (n_users,), (n_items,), on the device of train
     item_factors_, implicit_factors_, rated_factors_ : float32 arrays (n_items, n_factors)
         q, y and x.

@@ -1,4 +1,4 @@
-"""What every model shares: checks at the door, saving and loading, scores from predictions."""
+"""What every model shares: checks at the door, saving, scores from predictions."""
 
 from dataclasses import replace
 
@@ -8,10 +8,11 @@ from rslib.backend import array_module, asnumpy
 from rslib.models.domains import check_fields
 from rslib.models.doors import require_ratings, require_same_numbers, require_same_world
 from rslib.models.saved import read, restored, write
+from rslib.models.units import FAR_OFF, Units
 from rslib.ratings import Pairs, Ratings, checked_ids
 
 
-class Model:
+class Model(Units):
     """Base of all models; see DESIGN of the package in CONTRIBUTING.md.
 
     A subclass is a dataclass whose fields are its hyper-parameters and nothing else. What it
@@ -46,11 +47,14 @@ class Model:
     def _run(self, one_epoch, on_epoch, give_back=lambda: None, *, n_epochs=None):
         """Run the epochs of a fit, ``n_epochs`` of the model where no other number is given.
 
-        ``one_epoch(epoch)`` moves the arrays of the fit, ``give_back()`` sets the attributes of
-        the model to them. Returns self.
+        ``one_epoch(epoch)`` moves the arrays of the fit and may return the mean squared residual
+        that it met, in variances of train; ``give_back()`` sets the attributes of the model to
+        the arrays. Returns self, or raises FloatingPointError if the residuals run away.
         """
         for epoch in range(1, (self.n_epochs if n_epochs is None else n_epochs) + 1):
-            one_epoch(epoch)
+            met = one_epoch(epoch)
+            if met is not None and not met < FAR_OFF:       # neither is NaN
+                raise self._diverged(f" in epoch {epoch}")
             if on_epoch is not None:
                 give_back()
                 if on_epoch(epoch, self):
@@ -110,7 +114,7 @@ class Model:
             See `check_pairs`.
         """
         self.check_pairs(pairs)
-        return self._predict(pairs)
+        return self.in_stars(self._predict(pairs))
 
     def score(self, users):
         """Return the predicted stars of every item for each of ``users``.
@@ -133,7 +137,7 @@ class Model:
         if not hasattr(users, "dtype"):
             users = np.asarray(users, np.int32 if len(users) == 0 else None)
         self._require_device(users)
-        return self._score(checked_ids("users", users, self.n_users_))
+        return self.in_stars(self._score(checked_ids("users", users, self.n_users_)))
 
     def _score(self, users):
         xp = array_module(users)
@@ -164,6 +168,8 @@ class Model:
     def objective(self, ratings: Ratings, *, seen: Pairs | None = None) -> float:
         """Return J of the docstring on ``ratings``, in stars squared.
 
+        A standardised model reckons J in its own units, and returns it times their square.
+
         Raises
         ------
         NotImplementedError
@@ -172,7 +178,7 @@ class Model:
             See `check_pairs`.
         """
         self.check_ratings(ratings, seen)
-        return self._objective(ratings, seen)
+        return self._objective(self.in_units(ratings), seen) * self.unit_ ** 2
 
     def _objective(self, ratings, seen):
         raise NotImplementedError(f"{type(self).__name__} has no objective")
@@ -194,13 +200,16 @@ class Model:
         TypeError, ValueError
             A field outside its domain, no ratings, or ``seen`` of another size, numbering or
             device.
+        FloatingPointError
+            If the fit diverges: it names what to lower.
         """
         check_fields(self)
         require_ratings(train, "fit")
         if seen is not None:
             require_same_world(train, seen)
         self._world(train)
-        self._fit(train, seen, on_epoch)
+        self._fit(self.standardise(train), seen, on_epoch)
+        self._check_finite()
         return self
 
     def fold_in(self, ratings: Ratings):
@@ -216,7 +225,7 @@ class Model:
             Not fitted, no Ratings, or items of another number, numbering or device.
         """
         self._check_newcomers(ratings, "fold_in", at_least=0)
-        return self._fold_in(ratings)
+        return self._fold_in(self.in_units(ratings))
 
     def _check_newcomers(self, ratings, name, *, at_least):
         """Raise unless these are ratings of the items of this fitted model, by whomever."""

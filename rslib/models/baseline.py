@@ -73,7 +73,11 @@ class Baseline(Additive):
         """b_u and b_i."""
         return [UserBias(reg=self.reg_user), ItemBias(reg=self.reg_item)]
 
+    standardised = False        # it is equivariant by itself, and its biases are read as stars
+
     def _fit(self, train, seen, on_epoch):
+        xp = array_module(train.values)
+        self.global_mean_ = float(train.values.mean(dtype=xp.float64))
         self._start(train, seen)
         if self.solver == "sgd":
             return self._sgd(train, on_epoch)
@@ -108,12 +112,14 @@ class Baseline(Additive):
                   for reg, ids, n in ((self.reg_user, train.users, train.n_users),
                                       (self.reg_item, train.items, train.n_items))]
         learning_rate = self.learning_rate
+        squares = float(((train.values - self.global_mean_) ** 2).sum(dtype=xp.float64))
 
         def one_epoch(epoch):
             nonlocal learning_rate
-            sgd_epoch(rules.baseline, blocks, rng.permutation(train.n_users), state,
-                      SharedSteps(self.global_mean_, learning_rate, *shares))
+            met = sgd_epoch(rules.baseline, blocks, rng.permutation(train.n_users), state,
+                            SharedSteps(self.global_mean_, learning_rate, *shares))
             learning_rate *= self.decay
+            return met / squares if squares else met
 
         def give_back():
             self.user_bias_, self.item_bias_ = state
@@ -133,5 +139,5 @@ def baseline_of(model):
 def folded_baseline(baseline, model, item_bias, ratings):
     """Return ``baseline`` with the mean and items of a fitted model and new users of its own."""
     baseline._same_world(model)
-    baseline.global_mean_, baseline.item_bias_ = model.global_mean_, item_bias
+    baseline.global_mean_, baseline.item_bias_ = model._mean, item_bias
     return baseline._fold_in(ratings)

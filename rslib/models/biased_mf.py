@@ -51,6 +51,9 @@ class BiasedMF(Additive):
     ----------
     global_mean_ : float
         Stars; the mean of the training ratings.
+    unit_ : float
+        Stars; the deviation of the training ratings, in which the equations are reckoned and all
+        below is given, see `rslib.models.units`.
     user_bias_, item_bias_ : float32 arrays (n_users,), (n_items,), on the device of train
     user_factors_, item_factors_ : float32 arrays (n_users, n_factors), (n_items, n_factors)
 
@@ -97,8 +100,9 @@ class BiasedMF(Additive):
 
         def one_epoch(epoch):
             learning_rate = self.learning_rate * self.decay ** (epoch - 1)
-            steps = Steps(self.global_mean_, learning_rate, self.reg, self.reg_bias)
-            sgd_epoch(rules.biased_mf, blocks, rng.permutation(train.n_users), state, steps)
+            steps = Steps(0.0, learning_rate, self.reg, self.reg_bias)
+            order = rng.permutation(train.n_users)
+            return sgd_epoch(rules.biased_mf, blocks, order, state, steps) / len(train)
 
         def give_back():
             self.user_bias_, self.item_bias_, self.user_factors_, self.item_factors_ = state
@@ -117,7 +121,7 @@ class BiasedMF(Additive):
         """Least squares for bias and factors of every row of one side, given the other side."""
         xp = array_module(other_factors)
         features = xp.concatenate([xp.ones_like(other_bias)[:, None], other_factors], axis=1)
-        targets = side.values - self.global_mean_ - other_bias[side.ids]
+        targets = side.values - other_bias[side.ids]
         penalty = xp.full(features.shape[1], self.reg, xp.float32)
         penalty[0] = self.reg_bias
         ridge = xp.diff(side.indptr).astype(xp.float32)[:, None] * penalty

@@ -58,10 +58,11 @@ def descend(model, train, seen, on_epoch, *, learning_rate_weights=0.0):
 
     def one_epoch(epoch):
         decay = model.decay ** (epoch - 1)
-        steps = Steps(model.global_mean_, model.learning_rate * decay, model.reg, model.reg_bias)
+        steps = Steps(0.0, model.learning_rate * decay, model.reg, model.reg_bias)
         if weights:
             steps = IntegratedSteps(*steps, learning_rate_weights * decay, weights.reg, *known)
-        feature_sgd_epoch(by_user, rng.permutation(train.n_users), features_of, state, steps, rule)
+        return feature_sgd_epoch(by_user, rng.permutation(train.n_users), features_of, state,
+                                 steps, rule) / len(train)
 
     def give_back():
         for part in parts:
@@ -186,14 +187,15 @@ def session_descent(model, train, seen=None, *, learning_rate_weights=0.0,
         decay = model.decay ** (epoch - 1)
         rate = model.learning_rate * decay
         kept = (1 / (1 + np.float32(rate) * share) for share in shares)
-        steps = SessionSteps(model.global_mean_, rate, model.reg, indptr, places.ravel(),
-                             weights.ravel(), columns_read, *kept)
+        steps = SessionSteps(0.0, rate, model.reg, indptr, places.ravel(), weights.ravel(),
+                             columns_read, *kept)
         if fading:
             steps = steps._replace(
                 learning_rate_weights=learning_rate_weights * decay, reg_weights=fading.reg,
                 learning_rate_rates=learning_rate_forgetting * decay,
                 reg_rates=fading.reg_forgetting, log_rate=np.log(fading.forgetting_rate))
-        session_sgd_epoch(visits, rng.permutation(train.n_users), features_of, state, steps)
+        order = rng.permutation(train.n_users)
+        return session_sgd_epoch(visits, order, features_of, state, steps) / len(train)
 
     def give_back():
         layout.give_back(model, line, columns)

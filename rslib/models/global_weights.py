@@ -59,6 +59,9 @@ class GlobalWeights(Additive):
     ----------
     global_mean_ : float
         Stars.
+    unit_ : float
+        Stars; the deviation of the training ratings, in which the equations are reckoned and all
+        below is given, see `rslib.models.units`.
     user_bias_, item_bias_ : float32 arrays (n_users,), (n_items,), on the device of train
     weights_, implicit_weights_ : float32 arrays (n_items, n_items)
         w and c; row i belongs to the item that is predicted, the diagonals are zero.
@@ -110,9 +113,9 @@ class GlobalWeights(Additive):
 
         def one_epoch(epoch):
             learning_rate = self.learning_rate * self.decay ** (epoch - 1)
-            steps = NeighbourhoodSteps(self.global_mean_, learning_rate, self.reg, self.reg_bias,
-                                       *known)
-            sgd_epoch(rules.neighbourhood, blocks, rng.permutation(train.n_users), state, steps)
+            steps = NeighbourhoodSteps(0.0, learning_rate, self.reg, self.reg_bias, *known)
+            order = rng.permutation(train.n_users)
+            return sgd_epoch(rules.neighbourhood, blocks, order, state, steps) / len(train)
 
         def give_back():
             self.user_bias_, self.item_bias_, self.weights_, self.implicit_weights_ = state
@@ -123,7 +126,7 @@ class GlobalWeights(Additive):
         xp, n_users = array_module(ratings.values), ratings.n_users
         new = self._newcomers(ratings)
         remember_newcomers(self, new, ratings)
-        residuals = sum_by(ratings.users, ratings.values - new.predict(ratings.pairs), n_users)
+        residuals = sum_by(ratings.users, ratings.values - new._predict(ratings.pairs), n_users)
         counts = xp.maximum(xp.bincount(ratings.users, minlength=n_users), 1)
         new.user_bias_ = (residuals / (counts * (1 + self.reg_bias))).astype(xp.float32)
         return new

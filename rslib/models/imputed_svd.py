@@ -35,7 +35,7 @@ class ImputedSVD(Model):
     fill : {"zero", "user", "item", "baseline", "iterate"}
         What stands in a missing cell; "iterate" begins with "baseline".
     shrinkage : float, at least 0
-        :math:`\lambda`, in stars: taken off each singular value. Above 0 to fold users in with
+        :math:`\lambda`, in ``unit_``: taken off each singular value. Above 0 to fold users in with
         "iterate".
     reg_user, reg_item : float, at least 0
         Shrinkage of the means or biases of the fill, in ratings, as in `Baseline`.
@@ -48,8 +48,11 @@ class ImputedSVD(Model):
     ----------
     global_mean_ : float
         Stars.
+    unit_ : float
+        Stars; the deviation of the training ratings, in which the equations are reckoned and all
+        below is given, see `rslib.models.units`.
     user_bias_, item_bias_ : float32 arrays (n_users,), (n_items,), on the device of train
-        Stars; the part of the fill that is not the same for all.
+        The part of the fill that is not the same for all.
     user_factors_, item_factors_ : float32 arrays (n_users, n_factors), (n_items, n_factors)
         Orthogonal columns: singular vectors times the root of their shrunken singular value, by
         falling value; the entry of an item that is largest in size is positive.
@@ -79,7 +82,14 @@ class ImputedSVD(Model):
     n_epochs: Whole = 100
     seed: Whole = 0
 
-    _learned = ("user_factors_", "item_factors_", "user_bias_", "item_bias_", "global_mean_")
+    standardised = True
+    _learned = ("user_factors_", "item_factors_", "user_bias_", "item_bias_", "global_mean_",
+                "unit_")
+    _derived = ("unit_",)
+
+    @property
+    def _origin(self):
+        return 0.0 if self.fill == "zero" else self.global_mean_
 
     def _fit(self, train, seen, on_epoch):
         self._keep_fill(self._fill().fit(train))
@@ -98,14 +108,13 @@ class ImputedSVD(Model):
                         np.inf if off_item else self.reg_item)
 
     def _keep_fill(self, fill):
-        self.global_mean_ = fill.global_mean_
         self.user_bias_, self.item_bias_ = fill.user_bias_, fill.item_bias_
 
     def _left_over(self, ratings):
         """x of the docstring for each rating: what the fill does not explain."""
         if self.fill == "zero":
             return ratings.values
-        return ratings.values - predict_pairs(ratings.users, ratings.items, self.global_mean_,
+        return ratings.values - predict_pairs(ratings.users, ratings.items, self._mean,
                                               self.user_bias_, self.item_bias_)
 
     def _keep(self, svd, shrinkage=0.0):
@@ -152,17 +161,17 @@ class ImputedSVD(Model):
         xp = array_module(self.user_factors_)
         users, items = ((table ** 2).sum(axis=1)[:, None] > 0
                         for table in (self.user_factors_, self.item_factors_))
-        mean = xp.float32(self.global_mean_)
+        mean = xp.float32(self._mean)
         return (xp.concatenate([self.user_factors_, users * -mean], axis=1),
                 xp.concatenate([self.item_factors_, items.astype(xp.float32)], axis=1))
 
     def _predict(self, pairs):
-        return predict_pairs(pairs.users, pairs.items, self.global_mean_, self.user_bias_,
+        return predict_pairs(pairs.users, pairs.items, self._mean, self.user_bias_,
                              self.item_bias_, *self._factors())
 
     def _score(self, users):
         user_factors, item_factors = self._factors()
-        return (self.global_mean_ + self.user_bias_[users][:, None] + self.item_bias_
+        return (self._mean + self.user_bias_[users][:, None] + self.item_bias_
                 + user_factors[users] @ item_factors.T)
 
     def _fold_in(self, ratings):

@@ -1,6 +1,6 @@
 """The integrated model: SVD++ and global interpolation weights, learned together."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from rslib.models.additive import Additive
 from rslib.models.descent import descend
@@ -42,7 +42,7 @@ class Integrated(Additive):
 
     Attributes
     ----------
-    global_mean_, user_bias_, item_bias_, user_factors_, item_factors_, implicit_factors_,
+    global_mean_, unit_, user_bias_, item_bias_, user_factors_, item_factors_, implicit_factors_,
     user_sums_
         See `SVDpp`.
     weights_, implicit_weights_, baseline_item_bias_, rated_indptr_, rated_ids_,
@@ -95,7 +95,7 @@ class Integrated(Additive):
         remember_newcomers(self, new, ratings)
         explicit, implicit = (part.value(new, ratings.pairs) for part in self.parts()[-2:])
         residuals = ratings.values - (explicit + implicit)
-        return fold_in_factors(new, replace(ratings, values=residuals))
+        return fold_in_factors(new, ratings.with_values(residuals))
 
     def _explain(self, user, item):
         """Return what each item that the user rated adds to one prediction by its weights.

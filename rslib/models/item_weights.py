@@ -36,7 +36,7 @@ class ItemWeights(Model):
         Size of N(i).
     solver : {"ridge", "gd"}
     reg : float, above 0
-        :math:`\lambda`, in stars squared.
+        :math:`\lambda`, in variances of train.
     shrinkage : float, at least 0
         Of the similarities that choose N(i), in users; see `rslib.kernels.similarity`.
     n_epochs : int, at least 1
@@ -53,6 +53,9 @@ class ItemWeights(Model):
     ----------
     global_mean_ : float
         Stars.
+    unit_ : float
+        Stars; the deviation of the training ratings, in which the equations are reckoned and all
+        below is given, see `rslib.models.units`.
     user_bias_, item_bias_ : float32 arrays (n_users,), (n_items,), on the device of train
         Of the baseline.
     neighbours_ : int32 array (n_items, n_neighbours)
@@ -87,13 +90,14 @@ class ItemWeights(Model):
     reg_user: NonNegative = 5.0
     reg_item: NonNegative = 3.0
 
-    _derived = ("neighbours_", "rated_indptr_", "rated_ids_", "rated_deviations_")
+    standardised = True
+    _derived = ("unit_", "neighbours_", "rated_indptr_", "rated_ids_", "rated_deviations_")
     _learned = ("weights_", "user_bias_", "item_bias_", "global_mean_", *_derived)
 
     def _fit(self, train, seen, on_epoch):
         baseline = baseline_of(self).fit(train)
         self._take(baseline, train)
-        self.item_bias_, self.global_mean_ = baseline.item_bias_, baseline.global_mean_
+        self.item_bias_ = baseline.item_bias_
         self.neighbours_ = self._choose(train)
         gram, rhs = self._normal_equations()
         if self.solver == "gd" and rhs.size:
@@ -128,9 +132,9 @@ class ItemWeights(Model):
         Returns
         -------
         gram : float32 array (n_items, n_neighbours, n_neighbours)
-            :math:`X^T X + \lambda I`, in stars squared.
+            :math:`X^T X + \lambda I`, in ``unit_`` squared.
         rhs : float32 array (n_items, n_neighbours)
-            :math:`X^T d`, in stars squared.
+            :math:`X^T d`, in ``unit_`` squared.
         """
         self.check_fitted()
         return self._normal_equations()
@@ -180,7 +184,7 @@ class ItemWeights(Model):
     def _predict(self, pairs):
         sums, _ = weighted_sums(pairs.users, pairs.items, self.rated_indptr_, self.rated_ids_,
                                 self.rated_deviations_, (self.neighbours_, self.weights_))
-        return sums + predict_pairs(pairs.users, pairs.items, self.global_mean_, self.user_bias_,
+        return sums + predict_pairs(pairs.users, pairs.items, 0.0, self.user_bias_,
                                     self.item_bias_)
 
     def _fold_in(self, ratings):
@@ -203,4 +207,4 @@ class ItemWeights(Model):
         rated[ids] = 1
         spoke = rated[self.neighbours_[item]] > 0
         x, weights = deviations[self.neighbours_[item]][spoke], self.weights_[item][spoke]
-        return reasons(self.neighbours_[item][spoke], weights, x, weights * x)
+        return reasons(self.unit_, self.neighbours_[item][spoke], weights, x, weights * x)

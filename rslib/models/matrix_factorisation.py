@@ -56,6 +56,9 @@ class MatrixFactorisation(Model):
     ----------
     global_mean_ : float
         Stars; the mean of the training ratings.
+    unit_ : float
+        Stars; the deviation of the training ratings, in which the equations are reckoned and all
+        below is given, see `rslib.models.units`.
     user_factors_, item_factors_ : float32 arrays (n_users, n_factors), (n_items, n_factors)
         On the device of train; zero for a user or item without ratings.
 
@@ -93,7 +96,9 @@ class MatrixFactorisation(Model):
     init_std: NonNegative = 0.05
     seed: Whole = 0
 
-    _learned = ("user_factors_", "item_factors_", "global_mean_")
+    standardised = True
+    _learned = ("user_factors_", "item_factors_", "global_mean_", "unit_")
+    _derived = ("unit_",)
 
     def _fit(self, train, seen, on_epoch):
         solve = {"gd": self._gd, "sgd": self._sgd, "als": self._als}[self.solver]
@@ -102,13 +107,11 @@ class MatrixFactorisation(Model):
         return self._run(solve(train, rng), on_epoch)
 
     @property
-    def _centre(self):
+    def _origin(self):
         return self.global_mean_ if self.centred else 0.0
 
     def _start(self, train, rng):
         """Factors at their start, zero where there are no ratings."""
-        xp = array_module(train.values)
-        self.global_mean_ = float(train.values.mean(dtype=xp.float64))
         start = self._singular_vectors if self.start == "svd" else self._draws
         self.user_factors_, self.item_factors_ = start(train, rng)
 
@@ -120,10 +123,10 @@ class MatrixFactorisation(Model):
             yield xp.asarray(draws) * (_counts(ids, n) > 0)
 
     def _singular_vectors(self, train, rng):
-        """Singular vectors of the ratings less c, each times the root of its singular value."""
+        """Singular vectors of the ratings, each times the root of its singular value."""
         by_user, by_item = train.by_user, train.by_item
-        u, lengths, v = truncated_svd(by_user, by_item, by_user.values - self._centre,
-                                             by_item.values - self._centre, self.n_factors)
+        u, lengths, v = truncated_svd(by_user, by_item, by_user.values, by_item.values,
+                                      self.n_factors)
         xp = array_module(lengths)
         for vectors in (u, v):
             yield (vectors * xp.sqrt(lengths)).astype(xp.float32)
@@ -136,7 +139,7 @@ class MatrixFactorisation(Model):
                 for reg, n in zip((self.reg_user, self.reg_item), counts, strict=True)]
 
     def _errors(self, ratings):
-        """Rating less prediction, in stars, without a fallback for the unknown."""
+        """Rating less prediction, without a fallback for the unknown."""
         return ratings.values - self._products(ratings)
 
     def _downhill(self, train, errors, penalties):
@@ -175,8 +178,8 @@ class MatrixFactorisation(Model):
 
         def one_epoch(epoch):
             learning_rate = self.learning_rate * self.decay ** (epoch - 1)
-            sgd_epoch(rules.mf, blocks, rng.permutation(train.n_users), state,
-                      SharedSteps(self._centre, learning_rate, *shares))
+            return sgd_epoch(rules.mf, blocks, rng.permutation(train.n_users), state,
+                             SharedSteps(0.0, learning_rate, *shares)) / len(train)
         return one_epoch
 
     def _als(self, train, rng):
@@ -191,7 +194,7 @@ class MatrixFactorisation(Model):
     def _solve(self, side, others, penalty):
         """Ridge regressions for the factors of every row of one side, given the other side."""
         ridge = penalty * array_module(others).ones_like(others[:1])
-        return ridge_rows(side.indptr, side.ids, side.values - self._centre, others, ridge)
+        return ridge_rows(side.indptr, side.ids, side.values, others, ridge)
 
     def _charged(self, errors, penalties):
         xp = array_module(errors)
@@ -203,22 +206,22 @@ class MatrixFactorisation(Model):
         return self._charged(self._errors(ratings), self._penalties(ratings))
 
     def _products(self, pairs):
-        """Return c plus the dot product for each pair."""
+        """Return the dot product for each pair."""
         xp = array_module(pairs.users, self.user_factors_)
         no_bias = xp.zeros_like(self.user_factors_[:, 0]), xp.zeros_like(self.item_factors_[:, 0])
-        return predict_pairs(pairs.users, pairs.items, self._centre, *no_bias, self.user_factors_,
+        return predict_pairs(pairs.users, pairs.items, 0.0, *no_bias, self.user_factors_,
                              self.item_factors_)
 
     def _predict(self, pairs):
         """The mean where a side is unknown."""
         known = _known(self.user_factors_)[pairs.users] & _known(self.item_factors_)[pairs.items]
-        stars = self._products(pairs)
-        return array_module(stars).where(known, stars, np.float32(self.global_mean_))
+        products = self._products(pairs)
+        return array_module(products).where(known, products, np.float32(self._mean))
 
     def _score(self, users):
         known = _known(self.user_factors_)[users][:, None] & _known(self.item_factors_)
-        stars = self._centre + self.user_factors_[users] @ self.item_factors_.T
-        return array_module(stars).where(known, stars, np.float32(self.global_mean_))
+        products = self.user_factors_[users] @ self.item_factors_.T
+        return array_module(products).where(known, products, np.float32(self._mean))
 
     def _fold_in(self, ratings):
         """J is quadratic in one user's factors: one ridge regression gives the exact minimum."""

@@ -143,6 +143,8 @@ class Neighbours(Model):
         if self.similarity == "adjusted-cosine":
             average = Mean("user" if self.by == "item" else "item").fit(train)
             return train.values - average.predict(train.pairs)
+        if self.similarity == "pearson":    # which no constant changes, but for what it rounds off
+            return train.values - self.global_mean_
         return train.values
 
     def _weights(self, similarities):

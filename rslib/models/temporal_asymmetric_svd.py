@@ -63,8 +63,8 @@ class TemporalAsymmetricSVD(Temporal):
         :math:`\ln \beta_u`, of days to the power -1.
     rated_indptr_, rated_ids_, rated_days_, rated_x_
         See `Fading`.
-    global_mean_, user_bias_, item_bias_, calendar_bias_, item_bins_, item_frequencies_, drift_,
-    day_bias_, session_keys_, session_users_, session_days_, session_sizes_, user_days_,
+    global_mean_, unit_, user_bias_, item_bias_, calendar_bias_, item_bins_, item_frequencies_,
+    drift_, day_bias_, session_keys_, session_users_, session_days_, session_sizes_, user_days_,
     first_day_, last_day_
         See `TemporalBaseline`.
 

@@ -54,11 +54,14 @@ class TemporalBaseline(Temporal):
     ----------
     global_mean_ : float
         Stars.
+    unit_ : float
+        Stars; the deviation of the training ratings, in which the equations are reckoned and all
+        below is given, see `rslib.models.units`.
     user_bias_, item_bias_ : float32 arrays (n_users,), (n_items,), on the device of train
     calendar_bias_ : float32 array (n_bins,)
     item_bins_, item_frequencies_ : float32 arrays (n_items, n_bins), (n_items, n_frequencies)
     drift_ : float32 array (n_users, 1) or (n_users, most knots)
-        In stars from the user's middle day to a day T away.
+        From the user's middle day to a day T away.
     day_bias_ : float32 array (n_sessions + 1,)
         The last entry, zero, is for days never seen.
     user_scale_, day_scale_ : float32 arrays (n_users,), (n_sessions + 1,)

@@ -1,6 +1,6 @@
 """timeSVD++: the temporal baseline, and factors of users that change from day to day."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -66,8 +66,8 @@ class TimeSVDpp(Temporal):
         q and y.
     user_sums_ : float32 array (n_users, n_factors)
         p plus the implicit part, which follows from p and y.
-    global_mean_, user_bias_, item_bias_, calendar_bias_, item_bins_, item_frequencies_, drift_,
-    day_bias_, session_keys_, session_users_, session_days_, session_sizes_, user_days_,
+    global_mean_, unit_, user_bias_, item_bias_, calendar_bias_, item_bins_, item_frequencies_,
+    drift_, day_bias_, session_keys_, session_users_, session_days_, session_sizes_, user_days_,
     first_day_, last_day_
         See `TemporalBaseline`.
 
@@ -121,11 +121,11 @@ class TimeSVDpp(Temporal):
             new.day_factors_ = xp.zeros((len(new.session_keys_), self.n_factors), xp.float32)
         for _ in range(FOLD_ROUNDS):
             values = ratings.values - factors.value(new, at)
-            alternate(new, replace(ratings, values=values), 1, parts=new._of_users())
+            alternate(new, ratings.with_values(values), 1, parts=new._of_users())
             for name, weight in weights.items():
                 q = self.item_factors_[ratings.items]
                 own = weight * xp.einsum("nk,nk->n", new.learned(name)[ratings.users], q)
-                residuals = ratings.values - new.predict(pairs) + own
+                residuals = ratings.values - new._predict(pairs) + own
                 new.learn({name: self._regress(ratings, residuals, weight)})
                 new.user_sums_ = implicit + new.user_factors_
         return new

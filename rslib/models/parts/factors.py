@@ -55,12 +55,12 @@ class Rated(Implicit):
     learned = ("fixed_item_bias_",)
 
     def start(self, model, train):
-        model.fixed_item_bias_ = shrunken_means(train.items, train.values - model.global_mean_,
-                                                train.n_items, self.reg_item)
+        model.fixed_item_bias_ = shrunken_means(train.items, train.values, train.n_items,
+                                                self.reg_item)
 
     def features(self, model, ratings, seen, first):
         xp, side = array_module(ratings.values), ratings.by_user
-        deviations = ratings.values - model.global_mean_ - model.fixed_item_bias_[ratings.items]
+        deviations = ratings.values - model.fixed_item_bias_[ratings.items]
         bias = shrunken_means(ratings.users, deviations, ratings.n_users, self.reg_user)
         root = xp.sqrt(xp.maximum(xp.diff(side.indptr), 1))[ratings.users]
         weights = ((deviations - bias[ratings.users]) / root).astype(xp.float32)

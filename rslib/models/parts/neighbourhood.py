@@ -21,9 +21,13 @@ class Reason(NamedTuple):
     contribution: float     # stars
 
 
-def reasons(items, weights, deviations, contributions):
-    """Return the columns as a list of `Reason`, those that move the prediction most first."""
-    columns = [asnumpy(column).tolist() for column in (items, weights, deviations, contributions)]
+def reasons(unit, items, weights, deviations, contributions):
+    """Return the columns as a list of `Reason`, those that move the prediction most first.
+
+    ``unit`` is what one of deviations and contributions is in stars.
+    """
+    columns = [asnumpy(column).tolist() for column in (items, weights, deviations * unit,
+                                                       contributions * unit)]
     rows = (Reason(*row) for row in zip(*columns, strict=True))
     return sorted(rows, key=lambda row: -abs(row.contribution))
 
@@ -165,4 +169,4 @@ def explain(model, user, item):
     weights, x = model.weights_[item, others], deviations[others]
     contributions = (weights * x / max(n_rated, 1) ** 0.5
                      + model.implicit_weights_[item, others] / max(len(others), 1) ** 0.5)
-    return reasons(others, weights, x, contributions)
+    return reasons(model.unit_, others, weights, x, contributions)

@@ -10,7 +10,7 @@ from rslib.models.parts.part import find
 def _regress(model, ratings, sums, regressors):
     """Regress what ``sums`` leave over of each user's ratings: bias first, then factors."""
     xp, side = array_module(ratings.values), ratings.by_user
-    known = predict_pairs(rows_of(side.indptr), side.ids, model.global_mean_,
+    known = predict_pairs(rows_of(side.indptr), side.ids, 0.0,
                           xp.zeros(ratings.n_users, xp.float32), model.item_bias_, sums,
                           model.item_factors_)
     penalty = xp.full(regressors.shape[1], model.reg, xp.float32)

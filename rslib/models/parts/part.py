@@ -25,14 +25,14 @@ class Part:
         """Set the attributes of the model to where a fit starts."""
 
     def value(self, model, at):
-        """Return what this term adds to each row, (n,), in stars.
+        """Return what this term adds to each row, (n,), in units of the model.
 
         ``at`` are `Pairs`, or for models of time a `When`: what is known of each row.
         """
         raise NotImplementedError
 
     def penalty(self, model, ratings, seen):
-        """Return what the objective charges for this part on ``ratings``, in stars squared."""
+        """Return what the objective charges for this part on ``ratings``, in units squared."""
         return 0.0
 
     def lend(self, model):
@@ -161,8 +161,8 @@ def lookups_of(model):
 
 
 def sum_of_lookups(model, at):
-    """Return the mean plus what the lookups of a model add to each row, in stars."""
-    total = model.global_mean_
+    """Return what the lookups of a model add to each row."""
+    total = np.float32(0)
     for part in lookups_of(model):
         if part.name:
             total = total + part.value(model, at)

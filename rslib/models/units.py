@@ -1,0 +1,79 @@
+"""The units of a fit: so that no step and no penalty depends on the scale of the ratings."""
+
+import math
+from dataclasses import asdict
+
+from rslib.backend import array_module
+
+FAR_OFF = 1e4       # mean squared residual of a fit that runs away, in variances of train
+
+
+class Units:
+    r"""What a model does to ratings before it learns from them, and to its predictions after.
+
+    All models are equivariant: from ratings :math:`a r + c` they predict :math:`a \hat r + c`,
+    but for those whose equation has no mean, which follow a only. Averages are so by themselves.
+    A model with steps and penalties is ``standardised``: what it does it does on
+
+    .. math:: z_{ui} = (r_{ui} - \mu) / s
+
+    with :math:`\mu` the mean of the training ratings and s their standard deviation, kept in
+    ``global_mean_`` and ``unit_``, both in stars. So a step or a penalty means the same on any
+    scale. What such a model learns is in units of s: ``user_bias_ * unit_`` are stars. What its
+    methods take and return are stars.
+
+    Why the deviation: it is all of the error that the mean leaves, so residuals begin near one,
+    on any scale, and no model has to be fitted to find it.
+    """
+
+    standardised = False
+    unit_ = 1.0
+
+    @property
+    def _origin(self):
+        """What is zero in the units of the fit, in stars."""
+        return self.global_mean_ if self.standardised else 0.0
+
+    @property
+    def _mean(self):
+        """The mean of the training ratings in the units of the fit."""
+        return (self.global_mean_ - self._origin) / self.unit_
+
+    def standardise(self, train):
+        """Learn the mean and the deviation of ``train``, and return it in these units."""
+        if not self.standardised:
+            return train
+        values = train.values.astype(array_module(train.values).float64)
+        self.global_mean_ = float(values.mean())
+        deviation = float(((values - self.global_mean_) ** 2).mean()) ** 0.5
+        self.unit_ = deviation if float(values.min()) < float(values.max()) else 1.0
+        return self.in_units(train)
+
+    def in_units(self, ratings):
+        """Return ratings as a fitted model sees them: as z, if it is standardised."""
+        if not self.standardised:
+            return ratings
+        return ratings.with_values((ratings.values - self._origin) / self.unit_)
+
+    def in_stars(self, predictions):
+        """Return what was predicted in units of the fit in stars: the way back."""
+        return predictions * self.unit_ + self._origin if self.standardised else predictions
+
+    def _diverged(self, when=""):
+        """Return the error that says what to lower."""
+        rates = {name: value for name, value in asdict(self).items()
+                 if (name.endswith("_rate") or name.startswith("learning_rate_"))
+                 and name != "forgetting_rate"}
+        lower = " or ".join(f"{name} (it is {rate:g})" for name, rate in sorted(
+            rates.items(), key=lambda rate: rate[0] != "learning_rate") if rate)
+        return FloatingPointError(f"{type(self).__name__}: the fit diverged{when}: "
+                                  + (f"lower {lower}" if lower else "raise its penalties"))
+
+    def _check_finite(self):
+        """Raise if anything that was learned is NaN or infinite."""
+        for name in self._learned:
+            array = self.learned(name)
+            if name in self._derived or not hasattr(array, "dtype") or array.dtype.kind != "f":
+                continue
+            if array.size and not math.isfinite(float(abs(array).max())):
+                raise self._diverged()
