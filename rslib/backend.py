@@ -19,12 +19,17 @@ random numbers              different streams                           drawn on
 """
 
 import sys
+import warnings
 
 import numpy as np
 import scipy.sparse
 
 __all__ = ["array_module", "asnumpy", "bytes_at_a_time", "gpu_available", "group_by", "solve_spd",
            "sum_by", "synchronize", "to_device"]
+
+# BLAS may look past the end of a small matrix, at numbers that it then leaves out, and raise the
+# processor's flag for them. What is not a number in earnest is found where a fit ends.
+warnings.filterwarnings("ignore", ".* encountered in matmul", RuntimeWarning, r"rslib\.")
 
 SHARE = 64      # of a GPU's memory, what may be gathered at a time: its copies must fit beside it
 
