@@ -1,7 +1,8 @@
-"""Command line: run a notebook, a sweep or the whole ladder, see the data, hold a contest."""
+"""Command line: run a notebook, a sweep or the ladder, see data and models, hold a contest."""
 
 import argparse
 import hashlib
+import inspect
 import sys
 from pathlib import Path
 
@@ -98,6 +99,27 @@ def _data(arguments):
     lines = describe(ratings)
     width = max(len(name) for name, _ in lines) + 2
     print("\n".join(f"{name:{width}}{words}" for name, words in lines))
+    return 0
+
+
+def _models(arguments):
+    from rslib import load_model
+    from rslib.models import MODELS
+    from rslib.plots import Table
+
+    if not arguments.files:
+        print(Table([{"model": kind.__name__, "": inspect.getdoc(kind).partition("\n")[0]}
+                     for kind in MODELS]))
+        return 0
+    files = [file for place in arguments.files
+             for file in (sorted(place.glob("*.npz")) if place.is_dir() else [place])]
+    if not files:
+        raise ValueError(f"{arguments.files[0]}: no .npz file in this folder")
+    for file in files:
+        model = load_model(file)
+        numbered = "with raw ids" if model.numbering_ is not None else "without raw ids"
+        print(f"{file}: {model}, of {model.n_users_:,} users and {model.n_items_:,} items, "
+              f"{model.n_parameters:,} parameters, {numbered}")
     return 0
 
 
@@ -217,6 +239,11 @@ def _parser():
     data.add_argument("-o", dest="option", action="append", default=[], metavar="NAME=VALUE",
                       help="an option of sources.load, as time_unit=minutes; may be repeated")
     data.set_defaults(command=_data)
+
+    models = commands.add_parser("models", help="list the models, or say what saved ones are")
+    models.add_argument("files", nargs="*", type=Path, metavar="FILE|FOLDER",
+                        help="a saved model, or a folder of them")
+    models.set_defaults(command=_models)
     _add_contest(commands)
     return parser
 
@@ -226,7 +253,7 @@ def main(words=None):
     arguments = _parser().parse_args(words)
     try:
         return arguments.command(arguments)
-    except (ValueError, OSError, ModuleNotFoundError) as error:
+    except (ValueError, ArithmeticError, OSError, ModuleNotFoundError) as error:
         print(f"rslib: {error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:

@@ -12,6 +12,7 @@ from worlds import planted_world
 
 import rslib
 from rslib import models, sources, splits
+from rslib.__main__ import main
 from rslib.blend import Chain
 from rslib.models import MODELS
 from rslib.ratings import Info, Pairs, Ratings
@@ -376,3 +377,19 @@ def test_fields_changed_later_are_checked_by_fit(train):
     model.n_epochs = 0
     assert "BiasedMF: n_epochs must be at least 1, not 0" == refusal(lambda: model.fit(train))
     assert "BiasedMF: n_factors must be at least 1, not 0" == refusal(lambda: models.BiasedMF(0))
+
+
+def test_the_command_line_lists_models_and_says_what_saved_ones_are(numbered, tmp_path, capsys):
+    assert main(["models"]) == 0
+    listed = capsys.readouterr().out
+    assert all(kind.__name__ in listed for kind in MODELS)
+    models.Baseline("ridge").fit(numbered).save(tmp_path / "mine.npz")
+    for place in (tmp_path, tmp_path / "mine.npz"):
+        assert main(["models", str(place)]) == 0
+        said = capsys.readouterr().out
+        assert "mine.npz: Baseline(solver='ridge'" in said and "120 users and 80 items" in said
+        assert "with raw ids" in said
+    for place, words in ((tmp_path / "none.npz", "No such file"), (tmp_path / "empty", "no .npz")):
+        (tmp_path / "empty").mkdir(exist_ok=True)
+        assert main(["models", str(place)]) == 2
+        assert words in capsys.readouterr().err
