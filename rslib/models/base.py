@@ -53,7 +53,7 @@ class Model(Units):
         """
         for epoch in range(1, (self.n_epochs if n_epochs is None else n_epochs) + 1):
             met = one_epoch(epoch)
-            if met is not None and not met < FAR_OFF:       # neither is NaN
+            if met is not None and not met < FAR_OFF * (1 + self._mean ** 2):       # nor is NaN
                 raise self._diverged(f" in epoch {epoch}")
             if on_epoch is not None:
                 give_back()

@@ -5,7 +5,7 @@ from dataclasses import asdict
 
 from rslib.backend import array_module
 
-FAR_OFF = 1e4       # mean squared residual of a fit that runs away, in variances of train
+FAR_OFF = 1e4       # mean squared residual of a fit that runs away, over the mean square of train
 
 
 class Units:
