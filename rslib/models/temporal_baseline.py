@@ -46,7 +46,8 @@ class TemporalBaseline(Temporal):
     reg_user, reg_item, reg_calendar, reg_bin, reg_drift, reg_day, reg_frequency : float, above 0
         Penalties, in ratings: a parameter backed by that many is halved.
     reg_scale : float, above 0
-        The same, that of :math:`c_u` and, ten times over, of :math:`c_{ut}`.
+        Of :math:`c_u` and, ten times over, of :math:`c_{ut}`; in variances of train: a scale is
+        halved where the squares of what it multiplies, summed over its ratings, come to that.
     n_epochs : int, at least 1
         Rounds over all kinds of parameters.
 
