@@ -57,7 +57,7 @@ def test_imports_go_one_way(path):
         return
     used = {name.split(".")[1] for name in imports(path) if name.startswith("rslib.")}
     ground = set() if part(path) in GROUND else GROUND
-    assert used - {"HOME", "__version__"} <= BELOW[part(path)] | ground | {part(path)}
+    assert used - {"HOME", "__version__", "load_model"} <= BELOW[part(path)] | ground | {part(path)}
 
 
 @pytest.mark.parametrize("path", FILES, ids=shown)

@@ -38,7 +38,7 @@ def test_each_link_is_fitted_to_what_those_before_it_left(train):
     chain = replace(CHAIN).fit(train)
     left = train
     for model, link in zip(CHAIN.models, chain.links_, strict=True):
-        alone = replace(model).fit(left)
+        alone = replace(model).fit(left, unit=train.values.std(dtype=float))
         assert alone == link and alone is not link
         assert np.array_equal(alone.predict(train.pairs), link.predict(train.pairs))
         left = replace(left, values=left.values - alone.predict(train.pairs))

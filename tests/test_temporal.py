@@ -39,7 +39,8 @@ each_in_time = pytest.mark.parametrize("model", IN_TIME, ids=lambda model: type(
 # the temporal baseline
 
 def test_with_every_switch_off_it_is_the_static_baseline(train):
-    ours, theirs = TemporalBaseline(**OFF).fit(train), Baseline(n_epochs=20).fit(train)
+    ours, theirs = (kind.fit(train) for kind in (TemporalBaseline(**OFF, n_epochs=20),
+                                                 Baseline(n_epochs=20)))
     np.testing.assert_allclose(ours.predict(train.pairs), theirs.predict(train.pairs), atol=2e-6)
     assert ours.n_parameters == theirs.n_parameters
 
@@ -72,7 +73,7 @@ def slope(model, ratings, array, place, step):
 
 def test_no_round_raises_the_objective(train):
     curve = []
-    TemporalBaseline(drift="spline").fit(
+    TemporalBaseline(drift="spline", n_epochs=20).fit(
         train, on_epoch=lambda _, model: curve.append(model.objective(train)))
     assert len(curve) == 20 and all(np.diff(curve) <= 1e-4 * curve[0])
     assert curve[-1] < curve[0]
@@ -360,7 +361,7 @@ def test_planted_rates_of_fading_come_back():
     switches = {name: value for name, value in OFF.items() if name != "scale"}
     model = TemporalWeights(**switches, forgetting_rate=0.02, learning_rate_forgetting=0.1,
                             reg_forgetting=0.02, reg=0.0005,
-                            n_epochs=80, learning_rate=0.05, decay=0.97, reg_item=1,
+                            n_epochs=80, learning_rate=0.06, decay=0.97, reg_item=1,
                             reg_user=50).fit(fading_world(rates))
     found = [np.exp(np.median(model.log_rates_[rates == rate])) for rate in (slow, quick)]
     np.testing.assert_allclose(found, [slow, quick], rtol=0.35)

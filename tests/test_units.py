@@ -12,7 +12,7 @@ from rslib.ratings import Ratings
 
 FACTORS = [0.01, 0.1, 2, 10, 1000]
 SHIFTED = [(1, -3), (10, -50), (0.5, 1000)]
-ROUNDING = 5e-6     # of ratings around 3.5 in float32, whose last bit is 2e-7
+ROUNDING = 2e-5     # of ratings around 3.5 in float32, whose last bit is 2e-7
 TIES = 3e-4         # one neighbour for another of the same similarity
 
 

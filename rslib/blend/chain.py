@@ -5,6 +5,7 @@ from dataclasses import asdict, dataclass, field, replace
 from rslib.backend import asnumpy
 from rslib.models import MODELS, Baseline, Model, Neighbours
 from rslib.models.saved import read, restored, write
+from rslib.models.units import deviation_of
 
 
 @dataclass
@@ -58,10 +59,15 @@ class Chain(Model):
         self.kinds = tuple(type(model).__name__ for model in self.models)
 
     def _fit(self, train, seen, on_epoch):
-        """Fit the links one after the other; ``seen`` is handed to each, a link is an epoch."""
-        links = (replace(model) for model in self.models)
-        return self._join(train, (lambda residuals, link=link: link.fit(residuals, seen=seen)
-                                  for link in links), on_epoch)
+        """Fit the links one after the other; ``seen`` is handed to each, a link is an epoch.
+
+        All of them work in the deviation of ``train``: what a penalty means does not depend on how
+        much the links before have left.
+        """
+        links, unit = (replace(model) for model in self.models), deviation_of(train.values)
+        return self._join(train, (
+            lambda residuals, link=link: link.fit(residuals, seen=seen, unit=unit)
+            for link in links), on_epoch)
 
     def _join(self, ratings, fits, on_epoch=None):
         """Take what each of ``fits`` makes of the residuals of those before it as a link."""
@@ -69,7 +75,7 @@ class Chain(Model):
         for epoch, fit in enumerate(fits, 1):
             if epoch > 1:
                 predictions = self.links_[-1].predict(ratings.pairs)
-                residuals = replace(residuals, values=residuals.values - predictions)
+                residuals = residuals.with_values(residuals.values - predictions)
             self.links_ = (*self.links_, fit(residuals))
             if on_epoch is not None and on_epoch(epoch, self):
                 break

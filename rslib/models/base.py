@@ -183,7 +183,7 @@ class Model(Units):
     def _objective(self, ratings, seen):
         raise NotImplementedError(f"{type(self).__name__} has no objective")
 
-    def fit(self, train: Ratings, *, seen: Pairs | None = None, on_epoch=None):
+    def fit(self, train: Ratings, *, seen: Pairs | None = None, on_epoch=None, unit=None):
         """Fit the model and return self.
 
         Parameters
@@ -194,6 +194,8 @@ class Model(Units):
             carry days, these count in the frequencies. A model with neither leaves them alone.
         on_epoch : callable (epoch, model) or None
             Called after every epoch, if there are any; stops the fit by returning True.
+        unit : float or None
+            Stars that a standardised model takes for one; None takes the deviation of ``train``.
 
         Raises
         ------
@@ -208,7 +210,7 @@ class Model(Units):
         if seen is not None:
             require_same_world(train, seen)
         self._world(train)
-        self._fit(self.standardise(train), seen, on_epoch)
+        self._fit(self.standardise(train, unit), seen, on_epoch)
         self._check_finite()
         return self
 

@@ -91,9 +91,9 @@ class GlobalWeights(Additive):
 
     reg: NonNegative = 0.002
     reg_bias: NonNegative = 0.02
-    n_epochs: Count = 40
-    learning_rate: Positive = 0.01
-    decay: Share = 0.99
+    n_epochs: Count = 7
+    learning_rate: Positive = 0.03
+    decay: Share = 0.9
     reg_user: NonNegative = 5.0
     reg_item: NonNegative = 3.0
     seed: Whole = 0

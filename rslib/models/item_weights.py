@@ -80,9 +80,9 @@ class ItemWeights(Model):
     Weights (ICDM 2007), section 4, doi:10.1109/ICDM.2007.90.
     """
 
-    n_neighbours: Count = 50
+    n_neighbours: Count = 20
     solver: Literal["ridge", "gd"] = "ridge"
-    reg: Positive = 100.0
+    reg: Positive = 50.0
     shrinkage: NonNegative = 100.0
     n_epochs: Count = 200
     learning_rate: number(float, 0, 2, open_low=True, open_high=True) = 1.5

@@ -71,13 +71,13 @@ class SVDpp(Additive):
     doi:10.1145/1401890.1401944.
     """
 
-    n_factors: Count = 128
-    reg: NonNegative = 0.04
-    reg_bias: NonNegative = 0.02
-    n_epochs: Count = 45
+    n_factors: Count = 64
+    reg: NonNegative = 0.03
+    reg_bias: NonNegative = 0.03
+    n_epochs: Count = 40
     learning_rate: Positive = 0.015
     decay: Share = 0.95
-    init_std: NonNegative = 0.01
+    init_std: NonNegative = 0.02
     seed: Whole = 0
 
     def parts(self):

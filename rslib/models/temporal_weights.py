@@ -81,12 +81,12 @@ class TemporalWeights(Temporal):
     """
 
     reg: NonNegative = 0.002
-    forgetting_rate: Positive = 0.001
+    forgetting_rate: Positive = 0.0002
     learning_rate_forgetting: NonNegative = 0.1
     reg_forgetting: NonNegative = 1.0
-    n_epochs: Count = 40
-    learning_rate: Positive = 0.01
-    decay: Share = 0.99
+    n_epochs: Count = 8
+    learning_rate: Positive = 0.07
+    decay: Share = 0.85
     seed: Whole = 0
 
     def parts(self):

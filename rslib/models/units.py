@@ -8,6 +8,14 @@ from rslib.backend import array_module
 FAR_OFF = 1e4       # mean squared residual of a fit that runs away, over the mean square of train
 
 
+def deviation_of(values):
+    """Return the standard deviation of values, one where they are all the same."""
+    if float(values.min()) == float(values.max()):
+        return 1.0
+    values = values.astype(array_module(values).float64)
+    return float(((values - values.mean()) ** 2).mean()) ** 0.5
+
+
 class Units:
     r"""What a model does to ratings before it learns from them, and to its predictions after.
 
@@ -39,14 +47,15 @@ class Units:
         """The mean of the training ratings in the units of the fit."""
         return (self.global_mean_ - self._origin) / self.unit_
 
-    def standardise(self, train):
-        """Learn the mean and the deviation of ``train``, and return it in these units."""
+    def standardise(self, train, unit=None):
+        """Learn the mean and the deviation of ``train``, and return it in these units.
+
+        Where another ``unit`` is given, in stars, it is taken for the deviation.
+        """
         if not self.standardised:
             return train
-        values = train.values.astype(array_module(train.values).float64)
-        self.global_mean_ = float(values.mean())
-        deviation = float(((values - self.global_mean_) ** 2).mean()) ** 0.5
-        self.unit_ = deviation if float(values.min()) < float(values.max()) else 1.0
+        self.global_mean_ = float(train.values.mean(dtype=array_module(train.values).float64))
+        self.unit_ = deviation_of(train.values) if unit is None else float(unit)
         return self.in_units(train)
 
     def in_units(self, ratings):
