@@ -94,8 +94,8 @@ class GlobalWeights(Additive):
     n_epochs: Count = 7
     learning_rate: Positive = 0.03
     decay: Share = 0.9
-    reg_user: NonNegative = 5.0
-    reg_item: NonNegative = 3.0
+    reg_user: NonNegative = 4.0
+    reg_item: NonNegative = 6.0
     seed: Whole = 0
 
     def parts(self):

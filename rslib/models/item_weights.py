@@ -87,8 +87,8 @@ class ItemWeights(Model):
     n_epochs: Count = 200
     learning_rate: number(float, 0, 2, open_low=True, open_high=True) = 1.5
     tolerance: NonNegative = 1e-5
-    reg_user: NonNegative = 5.0
-    reg_item: NonNegative = 3.0
+    reg_user: NonNegative = 4.0
+    reg_item: NonNegative = 6.0
 
     standardised = True
     _derived = ("unit_", "neighbours_", "rated_indptr_", "rated_ids_", "rated_deviations_")

@@ -88,7 +88,7 @@ class MatrixFactorisation(Model):
     reg_user: NonNegative = 0.1
     reg_item: NonNegative = 0.1
     weighted: bool = True
-    centred: bool = True
+    centred: bool = False
     n_epochs: Count = 40
     learning_rate: Positive = 0.02
     decay: Share = 0.97
