@@ -11,9 +11,9 @@ from rslib.metrics import clip, paired_bootstrap, rmse
 from rslib.models import RBM, BiasedMF, Neighbours, SVDpp, TemporalBaseline, TimeSVDpp
 from rslib.splits import carve
 
-MODELS = {"RBM": RBM(n_hidden=100), "factors": BiasedMF(128, reg=0.06, n_epochs=50),
-          "SVD++": SVDpp(128, n_epochs=15, learning_rate=0.04, decay=0.9),
-          "timeSVD++": TimeSVDpp(n_epochs=15, learning_rate=0.04),
+MODELS = {"RBM": RBM(n_hidden=100), "factors": BiasedMF(128, reg=0.054, n_epochs=50),
+          "SVD++": SVDpp(128, n_epochs=15, learning_rate=0.045, decay=0.9),
+          "timeSVD++": TimeSVDpp(n_epochs=15, learning_rate=0.045),
           "neighbours": Chain((TemporalBaseline(), Neighbours()))}
 
 

@@ -76,12 +76,12 @@ class AsymmetricSVD(Additive):
     """
 
     n_factors: Count = 64
-    reg: NonNegative = 0.005
+    reg: NonNegative = 0.0045
     reg_bias: NonNegative = 0.01
     reg_item: Positive = 10.0
     reg_user: Positive = 5.0
     n_epochs: Count = 20
-    learning_rate: Positive = 0.015
+    learning_rate: Positive = 0.017
     decay: Share = 0.95
     init_std: NonNegative = 0.05
     seed: Whole = 0

@@ -71,13 +71,13 @@ class SVDpp(Additive):
     doi:10.1145/1401890.1401944.
     """
 
-    n_factors: Count = 64
-    reg: NonNegative = 0.03
-    reg_bias: NonNegative = 0.03
-    n_epochs: Count = 40
-    learning_rate: Positive = 0.015
+    n_factors: Count = 128
+    reg: NonNegative = 0.035
+    reg_bias: NonNegative = 0.02
+    n_epochs: Count = 45
+    learning_rate: Positive = 0.017
     decay: Share = 0.95
-    init_std: NonNegative = 0.02
+    init_std: NonNegative = 0.01
     seed: Whole = 0
 
     def parts(self):

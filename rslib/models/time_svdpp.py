@@ -86,11 +86,11 @@ class TimeSVDpp(Temporal):
     """
 
     n_factors: Count = 128
-    reg: NonNegative = 0.03
-    drift_weight: NonNegative = 1.0
+    reg: NonNegative = 0.035
+    drift_weight: NonNegative = 0.5
     day_weight: NonNegative = 0.3
-    n_epochs: Count = 45
-    learning_rate: Positive = 0.015
+    n_epochs: Count = 40
+    learning_rate: Positive = 0.017
     decay: Share = 0.95
     init_std: NonNegative = 0.01
     seed: Whole = 0
