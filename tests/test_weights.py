@@ -151,7 +151,8 @@ def test_wrong_settings_are_refused(change, words, train):
         ItemWeights(**change).fit(train)
 
 
-@pytest.mark.parametrize("model", [ItemWeights(), ItemWeights(solver="gd"), GlobalWeights()])
+@pytest.mark.parametrize("model", [ItemWeights(), ItemWeights(solver="gd"),
+                                   GlobalWeights(n_epochs=20)])
 def test_a_world_of_one_item_is_left_to_the_baseline(model):
     one = Ratings(np.array([0, 1]), np.array([0, 0]), values=np.array([4.0, 2.0]), n_users=3)
     expected = Baseline().fit(one).predict(one.pairs)
