@@ -15,7 +15,8 @@ class Additive(Model):
     .. math:: \hat r = \mu + \sum_a v_a, \qquad J = \sum_{(u,i) \in R} (r_{ui} - \hat r_{ui})^2
               + \sum_a \mathrm{penalty}_a
 
-    all of it in units of the deviation of train, as `Model` says; the mean is then zero.
+    all of it in units of the deviation of train, see `rslib.models.units`, where the mean is zero;
+    in stars only where a subclass sets ``standardised`` to False, as `Baseline` does.
 
     A subclass is its fields, its docstring and its list of `parts`, in the order of its equation.
     Where all parts are lookups, that is all: `fit` sets each to its minimum in turn, and `fold_in`

@@ -66,7 +66,7 @@ class TemporalBaseline(Temporal):
     day_bias_ : float32 array (n_sessions + 1,)
         The last entry, zero, is for days never seen.
     user_scale_, day_scale_ : float32 arrays (n_users,), (n_sessions + 1,)
-        c_u and c_ut.
+        c_u and c_ut, which have no unit.
     knots_ : float32 array (n_users, most knots)
         Days; infinite beyond the user's number of knots.
     session_keys_, session_users_, session_days_, session_sizes_, user_days_, first_day_, last_day_

@@ -20,15 +20,17 @@ class Units:
     r"""What a model does to ratings before it learns from them, and to its predictions after.
 
     All models are equivariant: from ratings :math:`a r + c` they predict :math:`a \hat r + c`,
-    but for those whose equation has no mean, which follow a only. Averages are so by themselves.
-    A model with steps and penalties is ``standardised``: what it does it does on
+    but for those whose equation has no mean, which follow a only. Averages, the baseline,
+    neighbours and the RBM are so by themselves. All others, with steps or penalties, are
+    ``standardised``: what they do they do on
 
     .. math:: z_{ui} = (r_{ui} - \mu) / s
 
     with :math:`\mu` the mean of the training ratings and s their standard deviation, kept in
-    ``global_mean_`` and ``unit_``, both in stars. So a step or a penalty means the same on any
-    scale. What such a model learns is in units of s: ``user_bias_ * unit_`` are stars. What its
-    methods take and return are stars.
+    ``global_mean_`` and ``unit_``, both in stars; without a mean in the equation, on r / s. So a
+    step or a penalty means the same on any scale. What such models learn is in units of s:
+    ``user_bias_ * unit_`` are stars, and so are products of factors times ``unit_``; weights of
+    deviations, scales and rates have no such unit. What their methods take and return are stars.
 
     Why the deviation: it is all of the error that the mean leaves, so residuals begin near one,
     on any scale, and no model has to be fitted to find it.

@@ -21,7 +21,7 @@ class Fading(Part):
     It learns ``log_rates_`` float32 (n_users,), the logarithm of beta_u per day, and keeps what was
     rated, in order of user and day: ``rated_indptr_`` int64 (n_users + 1,), ``rated_ids_`` int32,
     ``rated_days_`` float32, and ``rated_x_`` float32, the deviations from the temporal baseline
-    over |R(u)|^1/2.
+    over |R(u)|^1/2, in units of the model.
 
     Parameters
     ----------

@@ -61,7 +61,7 @@ class Lookup(Part):
     Parameters
     ----------
     reg : float, above 0
-        Penalty on each squared number, in ratings.
+        Penalty on each squared number: in ratings, or in squares of the multiplier, if any.
     per_rating : bool
         The penalty is charged once for each rating that reads the number.
     times : tuple of Lookup
