@@ -140,7 +140,7 @@ def feature_sgd_epoch(by_user, users, features_of, state, steps, rule=rules.feat
     Returns
     -------
     float
-        Sum of the squared residuals met on the way, in stars squared.
+        Sum of the squared residuals met on the way, in units of the ratings squared.
 
     Notes
     -----

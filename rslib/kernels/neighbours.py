@@ -127,7 +127,7 @@ def neighbour_deviations(users, items, by_user, deviations_by_user, similarity, 
     users, items : int32 array (n,)
     by_user : CSR
     deviations_by_user : float32 or float64 array (n_ratings,)
-        The deviation x of each rating from its baseline, in stars, in the order of ``by_user``.
+        The deviation x of each rating from its baseline, in the order of ``by_user``.
     similarity : float array (n_items, n_items), or what `similar_items` returns
         A similarity that is zero, negative or NaN makes no neighbour.
     n_neighbours : int, at least 1

@@ -4,7 +4,7 @@ Each rule is a plain function of one rating, so it can be read, run in slow moti
 ``lane`` and ``lanes`` say which factors this worker owns (one worker on a CPU; 32 lanes of a warp
 on a GPU), ``reduce_sum`` adds the lanes' partial sums. ``state`` holds the arrays that change,
 ``steps`` the constants; `rslib.kernels.states` names them. Every rule returns the residual of the
-rating before the step, in stars.
+rating before the step, in its units.
 """
 
 

@@ -33,7 +33,7 @@ class Visits(NamedTuple):
     sessions: np.ndarray        # (n_users + 1,) int64, where the sessions of each user begin
     indptr: np.ndarray          # (n_sessions + 1,) int64, where the ratings of each session begin
     items: np.ndarray           # (n_ratings,) int32
-    values: np.ndarray          # (n_ratings,) float32, stars
+    values: np.ndarray          # (n_ratings,) float32, in any unit
     days: np.ndarray            # (n_sessions,) float32
     drift: np.ndarray           # (n_sessions,) float32, weight of the user's drift factors
     own: np.ndarray             # (n_sessions,) float32, weight of the session's own factors
@@ -207,7 +207,7 @@ def session_sgd_epoch(visits, users, features_of, state, steps):
     Returns
     -------
     float
-        Sum of the squared residuals met on the way, in stars squared.
+        Sum of the squared residuals met on the way, in units of the ratings squared.
 
     Notes
     -----

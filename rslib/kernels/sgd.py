@@ -32,7 +32,7 @@ class Blocks(NamedTuple):
 
     indptr: np.ndarray          # (n_users * n_blocks + 1,) int64
     ids: np.ndarray             # (n_ratings,) int32, items
-    values: np.ndarray          # (n_ratings,) float32, stars
+    values: np.ndarray          # (n_ratings,) float32, in any unit
     user_block: np.ndarray      # (n_users,) int64
     n_blocks: int
 
@@ -219,7 +219,7 @@ def sgd_epoch(rule, ratings, users, state, steps):
     Returns
     -------
     float
-        Sum of the squared residuals met on the way, in stars squared.
+        Sum of the squared residuals met on the way, in units of the ratings squared.
 
     Raises
     ------

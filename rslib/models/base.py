@@ -13,7 +13,7 @@ from rslib.ratings import Pairs, Ratings, checked_ids
 
 
 class Model(Units):
-    """Base of all models; see DESIGN of the package in CONTRIBUTING.md.
+    """Base of all models; CONTRIBUTING.md says how to add one.
 
     A subclass is a dataclass whose fields are its hyper-parameters and nothing else. What it
     learns are attributes with a trailing underscore, each with its array in ``_learned``.
