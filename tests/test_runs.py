@@ -189,13 +189,19 @@ def test_a_killed_sweep_goes_on_where_it_was(notebook, tmp_path):
     assert not list(folder.glob(".rslib-*"))
 
 
+def heed_ctrl_c():
+    """A shell's background job ignores Ctrl-C, and so would all that its tests start."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 def test_ctrl_c_stops_workers_and_kernels_at_once(notebook, tmp_path):
     folder, pid = tmp_path / "sweep", tmp_path / "pid"
     write_notebook(notebook, PARAMETERS, f"import os, pathlib, time\npathlib.Path({str(pid)!r})"
                                          ".write_text(str(os.getpid()))\n"
                                          f"time.sleep({10 * HANG})")
     started = subprocess.Popen(sweep_command(notebook, folder, "REG=0.1"), text=True,
-                               start_new_session=True, stderr=subprocess.PIPE)
+                               start_new_session=True, stderr=subprocess.PIPE,
+                               preexec_fn=heed_ctrl_c)
     wait_until(lambda: pid.exists() and pid.read_text(), started)
     os.killpg(started.pid, signal.SIGINT)
     _, said = started.communicate(timeout=HANG)      # a tenth of what its cell would sleep
