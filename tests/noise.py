@@ -63,12 +63,12 @@ def noisy_output(method, noise):
 
 def noisy_fit(fit, noise):
     @functools.wraps(fit)
-    def moved(self, train, *, seen=None, on_epoch=None):
+    def moved(self, train, *, seen=None, on_epoch=None, **options):
         def epoch(number, model):
             noise.move_learned(model)
             return on_epoch is not None and on_epoch(number, model)
 
-        fit(self, train, seen=seen, on_epoch=epoch)
+        fit(self, train, seen=seen, on_epoch=epoch, **options)
         noise.move_learned(self)
         return self
     return moved

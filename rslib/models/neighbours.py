@@ -143,8 +143,11 @@ class Neighbours(Model):
         if self.similarity == "adjusted-cosine":
             average = Mean("user" if self.by == "item" else "item").fit(train)
             return train.values - average.predict(train.pairs)
-        if self.similarity == "pearson":    # which no constant changes, but for what it rounds off
-            return train.values - self.global_mean_
+        if self.similarity == "pearson":
+            # no constant changes it, but a large one rounds it off: less the rating next to the
+            # mean, so that equal ratings stay equal to the last bit, and their variance zero
+            away = abs(train.values - self.global_mean_)
+            return train.values - train.values[array_module(away).argmin(away)]
         return train.values
 
     def _weights(self, similarities):
