@@ -229,7 +229,7 @@ class Ratings(Pairs):
     def with_values(self, values):
         """Return the same rows with other values; what groups them is shared, not found anew."""
         other = replace(self, values=values)
-        object.__setattr__(other, "_like", self)
+        object.__setattr__(other, "_like", self if self._like is None else self._like)
         return other
 
     def _grouped(self, by, other, n):
