@@ -58,6 +58,10 @@ class Chain(Model):
             raise ValueError("a chain has no models: give at least one")
         self.kinds = tuple(type(model).__name__ for model in self.models)
 
+    def standardise(self, train, unit=None):
+        """Return ``train`` as it is: each link learns a mean of its own."""
+        return train
+
     def _fit(self, train, seen, on_epoch):
         """Fit the links one after the other; ``seen`` is handed to each, a link is an epoch.
 

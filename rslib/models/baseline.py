@@ -76,8 +76,6 @@ class Baseline(Additive):
     standardised = False        # it is equivariant by itself, and its biases are read as stars
 
     def _fit(self, train, seen, on_epoch):
-        xp = array_module(train.values)
-        self.global_mean_ = float(train.values.mean(dtype=xp.float64))
         self._start(train, seen)
         if self.solver == "sgd":
             return self._sgd(train, on_epoch)

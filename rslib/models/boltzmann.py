@@ -86,7 +86,6 @@ class BoltzmannMachine(Levels, Model):
     def _start(self, train, rng):
         """Weights small and random where something was rated, everything else zero."""
         xp = array_module(train.values)
-        self.global_mean_ = float(train.values.mean(dtype=xp.float64))
         self._learn_levels(train.values)
         visible, _ = self._sides(train)
         sizes = (train.n_items, train.n_users)

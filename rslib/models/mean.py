@@ -50,7 +50,6 @@ class Mean(Model):
         return columns[self.by]
 
     def _fit(self, train, seen, on_epoch):
-        self.global_mean_ = float(train.values.mean(dtype=array_module(train.values).float64))
         self.means_ = self._means(train)
 
     def _means(self, ratings):

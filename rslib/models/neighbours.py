@@ -111,7 +111,6 @@ class Neighbours(Model):
 
     def _fit(self, train, seen, on_epoch):
         baseline = baseline_of(self).fit(train)
-        self.global_mean_ = baseline.global_mean_
         self.user_bias_, self.item_bias_ = baseline.user_bias_, baseline.item_bias_
         self._compare(train)
         self.learn(self._spoken(train))

@@ -50,13 +50,13 @@ class Units:
         return (self.global_mean_ - self._origin) / self.unit_
 
     def standardise(self, train, unit=None):
-        """Learn the mean and the deviation of ``train``, and return it in these units.
+        """Learn the mean of ``train`` and, to be standardised, its deviation; return it in units.
 
         Where another ``unit`` is given, in stars, it is taken for the deviation.
         """
+        self.global_mean_ = float(train.values.mean(dtype=array_module(train.values).float64))
         if not self.standardised:
             return train
-        self.global_mean_ = float(train.values.mean(dtype=array_module(train.values).float64))
         self.unit_ = deviation_of(train.values) if unit is None else float(unit)
         return self.in_units(train)
 
@@ -86,5 +86,5 @@ class Units:
             array = self.learned(name)
             if name in self._derived or not hasattr(array, "dtype") or array.dtype.kind != "f":
                 continue
-            if array.size and not math.isfinite(float(abs(array).max())):
+            if array.size and not (math.isfinite(array.min()) and math.isfinite(array.max())):
                 raise self._diverged()
