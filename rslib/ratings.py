@@ -259,3 +259,13 @@ class Ratings(Pairs):
         if self.info is not None:
             return self.info.scale
         return (float(self.values.min()), float(self.values.max())) if len(self) else (1.0, 5.0)
+
+    @property
+    def measure(self):
+        """What a rating counts, as a word: "stars" from 1 or 1/2 to 5, else "points"."""
+        return "stars" if self.scale in ((0.5, 5.0), (1.0, 5.0)) else "points"
+
+    @cached_property
+    def spread(self):
+        """Standard deviation of the ratings, in their own points; 1 where all are equal."""
+        return float(self.values.std(dtype="f8")) or 1.0

@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 
+from rslib.plots import finding
 from rslib.ratings import Pairs, Ratings
 
 
@@ -91,3 +92,22 @@ def test_gpu_never_falls_back():
         ratings().to("gpu")
     with pytest.raises(ValueError, match="'cpu' or 'gpu'"):
         ratings().to("tpu")
+
+
+@pytest.mark.parametrize("low, high, word", [(1, 5, "stars"), (0.5, 5, "stars"), (0, 5, "points"),
+                                             (1, 10, "points"), (-10, 10, "points")])
+def test_the_word_for_ratings_follows_their_scale(low, high, word):
+    assert ratings(values=np.array([low, high, low], float)).measure == word
+
+
+def test_spread_is_the_deviation_and_never_zero():
+    assert ratings(values=np.array([1.0, 3.0, 5.0])).spread == pytest.approx((8 / 3) ** 0.5)
+    assert ratings(values=np.full(3, 4.0)).spread == 1.0
+
+
+def test_a_finding_is_said_either_way():
+    said = [finding("time helps", np.bool_(True)), finding("time helps", False),
+            finding("time helps", None)]
+    assert said == ["Found on these ratings: time helps.",
+                    "Not found on these ratings: time helps.",
+                    "Cannot be told on these ratings: time helps."]
