@@ -55,7 +55,7 @@ def _sweep(arguments):
 def _ladder(arguments):
     from rslib.runs.ladder import run_ladder
     from rslib.runs.page import table
-    from rslib.runs.records import keep
+    from rslib.runs.shelf import keep
 
     second = arguments.second
     if second is None:

@@ -44,7 +44,8 @@ class Numbering:
     first_day: str | None = None
 
     @cached_property
-    def _keys(self):
+    def digests(self):
+        """A digest of the ids of users and of items, None where they are not known."""
         return {name: None if ids is None else _digest(ids)
                 for name, ids in (("users", self.user_ids), ("items", self.item_ids))}
 
@@ -60,7 +61,7 @@ class Numbering:
         if other is self:
             return None
         for name, compared in (("items", True), ("users", users)):
-            ours, theirs = self._keys[name], other._keys[name]
+            ours, theirs = self.digests[name], other.digests[name]
             if compared and None not in (ours, theirs) and ours != theirs:
                 return name
         if days and None not in (self.first_day, other.first_day):

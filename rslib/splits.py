@@ -1,12 +1,14 @@
 """Who is held out: the Netflix rule, at random, or by time."""
 
+import hashlib
+import json
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 import numpy as np
 
 from rslib.backend import array_module, asnumpy
-from rslib.ratings import Ratings
+from rslib.ratings import Ratings, digest_of_rows
 
 __all__ = ["Split", "by_time", "carve", "netflix", "random"]
 
@@ -59,6 +61,18 @@ class Split:
     @property
     def is_test(self):
         return np.repeat([False, True], [len(self.quiz), len(self.test)])
+
+    @cached_property
+    def content(self):
+        """A digest that two splits share when they deal the same ratings in the same way.
+
+        Of raw ids where they are known, whatever the order of the rows and the name of the file.
+        """
+        parts = (self.train, self.probe, self.quiz, self.test)
+        facts = [parts[0].scale, parts[0].n_users, parts[0].n_items,
+                 getattr(parts[0].numbering, "digests", None),
+                 [[digest_of_rows(part, seed) for seed in (1, 2)] for part in parts]]
+        return hashlib.blake2b(json.dumps(facts).encode(), digest_size=16).hexdigest()
 
 
 def _split(ratings, rows):

@@ -11,16 +11,22 @@ from rslib.metrics import clip, paired_bootstrap, rmse
 from rslib.models import RBM, BiasedMF, Neighbours, SVDpp, TemporalBaseline, TimeSVDpp
 from rslib.splits import carve
 
-MODELS = {"RBM": RBM(n_hidden=100), "factors": BiasedMF(128, reg=0.054, n_epochs=50),
-          "SVD++": SVDpp(128, n_epochs=15, learning_rate=0.045, decay=0.9),
-          "timeSVD++": TimeSVDpp(n_epochs=15, learning_rate=0.045),
-          "neighbours": Chain((TemporalBaseline(), Neighbours()))}
+FINE = {"calendar_days": 30, "item_bin_days": 70, "beta": 0.4, "reg_user": 5.0, "reg_item": 3.0,
+        "reg_drift": 50.0, "reg_day": 15.0}
+SHORT = {"n_epochs": 15, "learning_rate": 0.045}
+MODELS = {"RBM": RBM(n_hidden=100, batch_size=100),
+          "factors": BiasedMF(128, reg=0.054, reg_bias=0.02, n_epochs=50),
+          "SVD++": SVDpp(128, reg=0.035, reg_bias=0.02, decay=0.9, **SHORT),
+          "timeSVD++": TimeSVDpp(**FINE, reg=0.035, drift_weight=0.5, **SHORT),
+          "neighbours": Chain((TemporalBaseline(**FINE, reg_scale=5.0, n_epochs=20),
+                               Neighbours(min_neighbours=1, shrinkage=200.0, reg_user=5.0,
+                                          reg_item=3.0)))}
 
 
 @pytest.fixture(scope="module")
 def members(tmp_path_factory):
     split = carve(*random_tenth(tmp_path_factory.mktemp("cache")))
-    told = RBM(n_hidden=100, conditional=True)
+    told = RBM(n_hidden=100, batch_size=100, conditional=True)
     return Members.fit(MODELS, split).add("conditional", told, split, seen=True)
 
 

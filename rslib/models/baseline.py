@@ -62,8 +62,8 @@ class Baseline(Additive):
     """
 
     solver: Literal["ridge", "sgd", "decoupled"] = "ridge"
-    reg_user: NonNegative = 5.0
-    reg_item: NonNegative = 3.0
+    reg_user: NonNegative = 4.0
+    reg_item: NonNegative = 6.0
     n_epochs: Count = 20
     learning_rate: Positive = 0.03
     decay: Share = 0.85

@@ -71,10 +71,10 @@ class BiasedMF(Additive):
     Netflix Prize (AAIM 2008), section 3 (weighted lambda), doi:10.1007/978-3-540-68880-8_32.
     """
 
-    n_factors: Count = 32
+    n_factors: Count = 64
     solver: Literal["sgd", "als"] = "sgd"
-    reg: NonNegative = 0.09
-    reg_bias: NonNegative = 0.02
+    reg: NonNegative = 0.07
+    reg_bias: NonNegative = 0.06
     n_epochs: Count = 60
     learning_rate: Positive = 0.011
     decay: Share = 0.99

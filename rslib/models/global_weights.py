@@ -89,13 +89,13 @@ class GlobalWeights(Additive):
     doi:10.1145/1401890.1401944.
     """
 
-    reg: NonNegative = 0.0016
+    reg: NonNegative = 0.002
     reg_bias: NonNegative = 0.02
-    n_epochs: Count = 40
-    learning_rate: Positive = 0.0125
-    decay: Share = 0.99
-    reg_user: NonNegative = 5.0
-    reg_item: NonNegative = 3.0
+    n_epochs: Count = 7
+    learning_rate: Positive = 0.03
+    decay: Share = 0.9
+    reg_user: NonNegative = 4.0
+    reg_item: NonNegative = 6.0
     seed: Whole = 0
 
     def parts(self):

@@ -74,12 +74,12 @@ class ImputedSVD(Model):
     doi:10.1007/BF02288367.
     """
 
-    n_factors: Count = 16
+    n_factors: Count = 8
     fill: Literal["zero", "user", "item", "baseline", "iterate"] = "iterate"
-    shrinkage: NonNegative = 5.0
-    reg_user: NonNegative = 5.0
-    reg_item: NonNegative = 3.0
-    n_epochs: Whole = 100
+    shrinkage: NonNegative = 6.0
+    reg_user: NonNegative = 4.0
+    reg_item: NonNegative = 6.0
+    n_epochs: Whole = 40
     seed: Whole = 0
 
     standardised = True

@@ -75,8 +75,8 @@ class Integrated(Additive):
     seed: Whole = 0
     reg_weights: NonNegative = 0.008
     learning_rate_weights: NonNegative = 0.0025
-    reg_user: NonNegative = 5.0
-    reg_item: NonNegative = 3.0
+    reg_user: NonNegative = 4.0
+    reg_item: NonNegative = 6.0
 
     def parts(self):
         """b_u, b_i, factors as in `SVDpp`, and the sums over w_ij and over c_ij."""

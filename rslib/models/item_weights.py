@@ -80,15 +80,15 @@ class ItemWeights(Model):
     Weights (ICDM 2007), section 4, doi:10.1109/ICDM.2007.90.
     """
 
-    n_neighbours: Count = 50
+    n_neighbours: Count = 30
     solver: Literal["ridge", "gd"] = "ridge"
-    reg: Positive = 100.0
+    reg: Positive = 50.0
     shrinkage: NonNegative = 100.0
     n_epochs: Count = 200
     learning_rate: number(float, 0, 2, open_low=True, open_high=True) = 1.5
     tolerance: NonNegative = 1e-5
-    reg_user: NonNegative = 5.0
-    reg_item: NonNegative = 3.0
+    reg_user: NonNegative = 4.0
+    reg_item: NonNegative = 6.0
 
     standardised = True
     _derived = ("unit_", "neighbours_", "rated_indptr_", "rated_ids_", "rated_deviations_")

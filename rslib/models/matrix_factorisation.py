@@ -83,12 +83,12 @@ class MatrixFactorisation(Model):
     (AAIM 2008), section 3 (weighted lambda), doi:10.1007/978-3-540-68880-8_32.
     """
 
-    n_factors: Count = 32
+    n_factors: Count = 8
     solver: Literal["gd", "sgd", "als"] = "sgd"
     reg_user: NonNegative = 0.09
     reg_item: NonNegative = 0.09
     weighted: bool = True
-    centred: bool = False
+    centred: bool = True
     n_epochs: Count = 60
     learning_rate: Positive = 0.011
     decay: Share = 0.99

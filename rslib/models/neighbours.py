@@ -98,11 +98,11 @@ class Neighbours(Model):
     similarity: Literal["pearson", "cosine", "adjusted-cosine", "baseline"] = "baseline"
     deviations: bool = True
     n_neighbours: Count = 40
-    min_neighbours: Count = 1
-    shrinkage: NonNegative = 200.0
+    min_neighbours: Count = 3
+    shrinkage: NonNegative = 100.0
     power: Positive = 1.0
-    reg_user: NonNegative = 5.0
-    reg_item: NonNegative = 3.0
+    reg_user: NonNegative = 4.0
+    reg_item: NonNegative = 6.0
 
     _learned = ("weights_", "similar_", "indptr_", "rated_", "averaged_", "user_bias_",
                 "item_bias_", "global_mean_")

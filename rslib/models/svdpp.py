@@ -72,8 +72,8 @@ class SVDpp(Additive):
     """
 
     n_factors: Count = 128
-    reg: NonNegative = 0.035
-    reg_bias: NonNegative = 0.02
+    reg: NonNegative = 0.03
+    reg_bias: NonNegative = 0.04
     n_epochs: Count = 45
     learning_rate: Positive = 0.017
     decay: Share = 0.95

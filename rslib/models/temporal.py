@@ -14,18 +14,18 @@ class Temporal(Additive):
     `rslib.models.parts.time.time_biases` makes parts of them.
     """
 
-    calendar_days: Whole = 30
-    item_bin_days: Whole = 70
+    calendar_days: Whole = 90
+    item_bin_days: Whole = 280
     drift: Literal["none", "linear", "spline"] = "linear"
     day_bias: bool = True
     frequency: bool = False
-    beta: Positive = 0.4
+    beta: Positive = 0.2
     spline_decay: Positive = 0.3
     frequency_base: number(float, 1, open_low=True) = 6.76
-    reg_user: Positive = 5.0
-    reg_item: Positive = 3.0
+    reg_user: Positive = 4.0
+    reg_item: Positive = 6.0
     reg_calendar: Positive = 50.0
     reg_bin: Positive = 100.0
-    reg_drift: Positive = 50.0
-    reg_day: Positive = 15.0
+    reg_drift: Positive = 20.0
+    reg_day: Positive = 25.0
     reg_frequency: Positive = 25.0

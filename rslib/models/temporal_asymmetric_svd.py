@@ -83,14 +83,14 @@ class TemporalAsymmetricSVD(Temporal):
     factorised neighbourhood, doi:10.1145/1644873.1644874.
     """
 
-    n_factors: Count = 64
-    reg: NonNegative = 0.0045
-    forgetting_rate: Positive = 0.001
+    n_factors: Count = 16
+    reg: NonNegative = 0.005
+    forgetting_rate: Positive = 0.0002
     learning_rate_forgetting: NonNegative = 0.1
     reg_forgetting: NonNegative = 1.0
-    n_epochs: Count = 40
-    learning_rate: Positive = 0.017
-    decay: Share = 0.95
+    n_epochs: Count = 12
+    learning_rate: Positive = 0.052
+    decay: Share = 0.85
     init_std: NonNegative = 0.05
     seed: Whole = 0
 

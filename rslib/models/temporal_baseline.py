@@ -94,8 +94,8 @@ class TemporalBaseline(Temporal):
 
     frequency: bool = True
     scale: bool = True
-    reg_scale: Positive = 5.0
-    n_epochs: Count = 20
+    reg_scale: Positive = 2.0
+    n_epochs: Count = 6
 
     def parts(self):
         """The terms of the equation, in its order."""

@@ -80,13 +80,13 @@ class TemporalWeights(Temporal):
     doi:10.1145/1557019.1557072.
     """
 
-    reg: NonNegative = 0.0016
-    forgetting_rate: Positive = 0.001
+    reg: NonNegative = 0.002
+    forgetting_rate: Positive = 0.0002
     learning_rate_forgetting: NonNegative = 0.1
     reg_forgetting: NonNegative = 1.0
-    n_epochs: Count = 40
-    learning_rate: Positive = 0.0125
-    decay: Share = 0.99
+    n_epochs: Count = 8
+    learning_rate: Positive = 0.075
+    decay: Share = 0.85
     seed: Whole = 0
 
     def parts(self):

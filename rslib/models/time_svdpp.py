@@ -86,10 +86,10 @@ class TimeSVDpp(Temporal):
     """
 
     n_factors: Count = 128
-    reg: NonNegative = 0.035
-    drift_weight: NonNegative = 0.5
+    reg: NonNegative = 0.03
+    drift_weight: NonNegative = 1.0
     day_weight: NonNegative = 0.3
-    n_epochs: Count = 40
+    n_epochs: Count = 45
     learning_rate: Positive = 0.017
     decay: Share = 0.95
     init_std: NonNegative = 0.01

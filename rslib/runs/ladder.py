@@ -126,6 +126,9 @@ def run_ladder(dataset="ml-latest-small", second=None, *, jobs=2, home=HOME):
     given = [each for each in (dataset, second) if each]
     worlds = {each: load(each) for each in given}
     arguments = {ratings.info.name: _argument(each) for each, ratings in worlds.items()}
+    if len(arguments) < len(given):
+        raise ValueError(f"{dataset} and {second} are both called {worlds[dataset].info.name}; "
+                         "rename one of the files")
     name, *others = arguments
     notebooks = sorted((home / "notebooks").glob("[0-8]*.ipynb"))
     for notebook in notebooks:
@@ -140,7 +143,7 @@ def run_ladder(dataset="ml-latest-small", second=None, *, jobs=2, home=HOME):
               folder / "notebooks" / "90_ladder.ipynb")
     failures |= _failures(run_many({"90_ladder": report}, title="report"))
     result = Ladder(name, other, facts(worlds[dataset]),
-                    ladder_rows(name, other, root=runs_root()), failures, folder,
+                    ladder_rows(*worlds.values(), root=runs_root()), failures, folder,
                     time.perf_counter() - start)
     write_page(result, home)
     return result

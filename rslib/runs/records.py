@@ -1,8 +1,14 @@
-"""Record one run of a model on the protocol, and read the records back in ladder order."""
+"""Record one run of a model on the protocol.
+
+Records lie in ``<root>/<name>-<content>/<rung>~<settings>/``: by what was dealt, not by what it is
+called, and by the hyper-parameters they were made with. So two files of one name, or two runs of
+one rung, never meet; whether a record is the rung is asked when it is read (`rslib.runs.shelf`).
+"""
 
 import json
 import os
 import platform
+import re
 import shutil
 import subprocess
 from dataclasses import asdict, dataclass, field
@@ -13,7 +19,7 @@ import numpy as np
 
 import rslib
 from rslib.backend import asnumpy
-from rslib.files import new_file, new_folder
+from rslib.files import new_folder
 from rslib.metrics import clipped_rmse, rmse
 from rslib.plots import Table
 from rslib.runs.protocol import (
@@ -23,10 +29,11 @@ from rslib.runs.protocol import (
     predict_probe,
     require_numbers,
 )
-from rslib.runs.rungs import RUNGS
+from rslib.runs.rungs import RUNGS, Rung
+from rslib.runs.settings import digest
 
-__all__ = ["RECORDED", "HeldOut", "Record", "keep", "load_record", "read", "record",
-           "record_predictions", "runs_root"]
+__all__ = ["RECORDED", "HeldOut", "Record", "place_of", "record", "record_predictions",
+           "runs_root"]
 
 RECORDED = rslib.HOME / "reports" / "recorded"
 """Committed records, which stand in for rungs that were not run here yet."""
@@ -61,16 +68,23 @@ class Record:
     commit: str | None
     versions: dict
     folder: Path = field(compare=False)
-    seen: bool = False      # whether the model was told which pairs are held out
+    seen: bool = False          # whether the model was told which pairs are held out
+    content: str = ""           # of the split, as `Split.content`
+    own_label: str | None = None
+
+    @property
+    def about(self):
+        """The `Rung` that this is a record of; a model of the user's own makes one of its own."""
+        return RUNGS.get(self.rung) or Rung(self.own_label, None, None, "")
 
     @property
     def label(self):
-        return RUNGS[self.rung].label
+        return self.about.label
 
     @property
     def published(self):
         """RMSE published for the same rung on the data of the contest, in stars, or None."""
-        return RUNGS[self.rung].published
+        return self.about.published
 
     @property
     def is_recorded_copy(self):
@@ -114,23 +128,24 @@ def _commit():
 
 
 def _circumstances():
-    return {"created": datetime.now(UTC).isoformat(timespec="seconds"), "commit": _commit(),
+    return {"created": datetime.now(UTC).isoformat(timespec="microseconds"), "commit": _commit(),
             "versions": {"rslib": rslib.__version__, "python": platform.python_version(),
                          "numpy": np.__version__}}
 
 
-def record(rung, model, split, *, final=None, seen=False):
+def record(rung, model, split, *, final=None, seen=False, label=None):
     """Fit and score a model by the protocol and keep the result.
 
     A fresh copy is fitted on train and scored on probe; another is fitted on train and probe
     together, with the clock running (the first fit has paid for compilation), and scored once on
-    quiz and test. The result goes to ``<root>/<data set>/<rung>/``, replacing an older one, where
-    root is ``RSLIB_RUNS`` or reports/runs.
+    quiz and test. The result goes to a folder of its own below ``RSLIB_RUNS`` or reports/runs,
+    replacing an older one of the same split, rung and hyper-parameters. The ladder shows it where
+    these are the rung's own; see `others` for the rest.
 
     Parameters
     ----------
     rung : str
-        A key of `RUNGS`.
+        A key of `RUNGS`; or, for a model of your own, a name of small letters, digits and hyphens.
     model : dataclass
         A model; its hyper-parameters are used, what it has learned is not.
     split : Split
@@ -141,6 +156,8 @@ def record(rung, model, split, *, final=None, seen=False):
     seen : bool
         Tell the model which pairs are held out, without their ratings, as the contest did by its
         qualifying set: those of probe for the first fit, of quiz and test for the second.
+    label : str or None
+        What tables and pictures call a model of your own.
 
     Returns
     -------
@@ -149,27 +166,28 @@ def record(rung, model, split, *, final=None, seen=False):
     Raises
     ------
     ValueError
-        If ``rung`` is not on the ladder.
+        If ``rung`` is not on the ladder and has no label, or is and has one.
     """
-    _require_rung(rung)
+    _require_rung(rung, label)
     final = model if final is None else final
     probe = predict_probe(model, split, seen=seen)
     held_out, n_parameters, seconds = predict_held_out(final, split, seen=seen)
     return record_predictions(rung, split, probe=probe, held_out=held_out,
                               model=type(final).__name__, params=asdict(final),
-                              n_parameters=n_parameters, fit_seconds=seconds, seen=seen)
+                              n_parameters=n_parameters, fit_seconds=seconds, seen=seen,
+                              label=label)
 
 
 def record_predictions(rung, split, *, probe, held_out, model, params, n_parameters, fit_seconds,
-                       seen=False):
+                       seen=False, label=None):
     """Score predictions that are there already, such as those of a blend, and keep the result.
 
     They are clipped to the scale of the data, scored and kept as `record` does.
 
     Parameters
     ----------
-    rung : str
-        A key of `RUNGS`.
+    rung, label : str
+        As `record` takes them.
     split : Split
         Of ratings that carry their ``info``.
     probe : float array (n_probe,)
@@ -192,26 +210,39 @@ def record_predictions(rung, split, *, probe, held_out, model, params, n_paramet
     Raises
     ------
     ValueError
-        If ``rung`` is not on the ladder, or there is not one finite number for each rating.
+        If there is not one finite number for each rating, or ``rung`` and ``label`` are not as
+        `record` takes them.
     """
-    _require_rung(rung)
+    _require_rung(rung, label)
     probe = require_numbers("probe", probe, len(split.probe))
     held_out = require_numbers("held_out", held_out, len(split.held_out))
     rows, dataset = held_out_of(split, held_out), split.final.info.name
     probe_rmse = clipped_rmse(probe, asnumpy(split.probe.values), split.train.scale)
-    result = Record(rung=rung, dataset=dataset, model=model, params=params,
+    params = json.loads(json.dumps(params))
+    folder = place_of(runs_root(), dataset, split.content)
+    result = Record(rung=rung, dataset=dataset, model=model, params=params, own_label=label,
                     n_parameters=int(n_parameters), n_ratings=len(split.final), seen=seen,
-                    probe_rmse=probe_rmse, fit_seconds=fit_seconds,
-                    folder=runs_root() / dataset / rung, **_scores(rows, split),
-                    **_circumstances())
+                    probe_rmse=probe_rmse, fit_seconds=fit_seconds, content=split.content,
+                    folder=folder / f"{rung}~{digest([model, params, seen])}",
+                    **_scores(rows, split), **_circumstances())
     _write(result, rows)
     return result
 
 
-def _require_rung(rung):
-    if rung not in RUNGS:
+def _require_rung(rung, label):
+    if rung in RUNGS and label is not None:
+        raise ValueError(f"{rung!r} is a rung of the ladder; give a model of your own a name of "
+                         "its own, or leave out label=")
+    if rung not in RUNGS and label is None:
         raise ValueError(f"{rung!r} is not a rung of the ladder; choose from {', '.join(RUNGS)}, "
-                         "or add it in rslib/runs/rungs.py")
+                         "or pass label= for a model of your own")
+    if rung not in RUNGS and not re.fullmatch(r"[a-z0-9]+(-[a-z0-9]+)*", rung):
+        raise ValueError(f"{rung!r}: name a model of your own by small letters, digits and hyphens")
+
+
+def place_of(root, name, content):
+    """Return where the records of one split of one data set lie."""
+    return Path(root) / f"{name}-{content[:8]}"
 
 
 def _write(result, rows):
@@ -219,51 +250,3 @@ def _write(result, rows):
     with new_folder(result.folder) as written:
         np.savez_compressed(written / "predictions.npz", **rows._asdict())
         (written / "record.json").write_text(json.dumps(facts, indent=1), encoding="utf-8")
-
-
-def load_record(folder):
-    """Read one record folder."""
-    facts = json.loads((folder / "record.json").read_text(encoding="utf-8"))
-    return Record(**facts, folder=folder)
-
-
-def read(dataset, root=None):
-    """Read the records of one data set, in ladder order.
-
-    Parameters
-    ----------
-    dataset : str
-        Name of the data set, as in ``ratings.info.name``.
-    root : path or None
-        Folder of runs. None reads `runs_root`, and for a rung that was not run here the committed
-        copy in reports/recorded (``record.is_recorded_copy`` says which).
-
-    Returns
-    -------
-    list of Record
-        Empty when nothing has been recorded.
-    """
-    roots = [runs_root(), RECORDED] if root is None else [Path(root)]
-    found = {}
-    for key in RUNGS:
-        folders = [each / dataset / key for each in roots]
-        found[key] = next((load_record(folder) for folder in folders
-                           if (folder / "record.json").is_file()), None)
-    return [each for each in found.values() if each is not None]
-
-
-def keep(dataset, picture=None):
-    """Copy the records of ``dataset`` that were run here to reports/recorded, for committing.
-
-    Parameters
-    ----------
-    dataset : str
-    picture : path or None
-        The picture of the ladder, kept beside them.
-    """
-    for each in read(dataset, runs_root()):
-        with new_folder(RECORDED / dataset / each.rung) as copy:
-            shutil.copytree(each.folder, copy, dirs_exist_ok=True)
-    if picture is not None:
-        with new_file(RECORDED / dataset / "ladder.png") as copy:
-            copy.write(Path(picture).read_bytes())

@@ -22,7 +22,7 @@ class Rung:
     source : str or None
         Where that number was published.
     notebook : str
-        Number of the notebook that records this rung.
+        Number of the notebook that records this rung; empty for a model of the user's own.
     """
 
     label: str
@@ -33,7 +33,8 @@ class Rung:
     @property
     def part(self):
         """Part of the story that this rung belongs to."""
-        return next(part for part, notebooks in _PARTS.items() if self.notebook in notebooks)
+        return next((part for part, notebooks in _PARTS.items() if self.notebook in notebooks),
+                    "Your own")
 
 
 _SLIDES = "CS246 slides, Latent Factor Models"

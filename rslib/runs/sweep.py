@@ -18,8 +18,8 @@ from rslib.plots import sweep as draw_sweep
 from rslib.runs.execute import NotebookFailed, run_notebook
 from rslib.runs.parameters import check, code_cells
 from rslib.runs.pool import run_many
-from rslib.runs.records import load_record
 from rslib.runs.rungs import RUNGS
+from rslib.runs.shelf import load_record
 
 __all__ = ["Sweep", "from_yaml", "run_sweep"]
 

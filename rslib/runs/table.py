@@ -3,8 +3,8 @@
 import numpy as np
 
 from rslib.metrics import paired_bootstrap, standard_error
-from rslib.runs.records import read
 from rslib.runs.rungs import GOAL, LECTURE, REFERENCES, RUNGS, STAND_IN
+from rslib.runs.shelf import read
 
 __all__ = ["columns", "improvement", "ladder_rows", "lecture_columns", "lecture_rows", "marks"]
 
@@ -84,7 +84,7 @@ def _second(records):
 
 
 def _row(record, step, zero):
-    return {"rung": record.rung, "label": record.label, "part": RUNGS[record.rung].part,
+    return {"rung": record.rung, "label": record.label, "part": record.about.part,
             "in_lecture": record.rung in LECTURE and record.rung != STAND_IN,
             "published": record.published,
             "published_improvement": improvement(record.published, _CINEMATCH),
@@ -107,9 +107,9 @@ def ladder_rows(dataset, second=None, *, root=None):
 
     Parameters
     ----------
-    dataset : str
-        Name of the data set.
-    second : str or None
+    dataset : Ratings or str
+        As `rslib.runs.read` takes it.
+    second : Ratings, str or None
         Another data set, whose figures are added as columns named ``second_...``.
     root : path or None
         See `rslib.runs.read`.
