@@ -45,7 +45,8 @@ def test_a_planted_mixture_comes_back(blender):
 
 def half_gradient_of_ridge(ridge, predictions, targets):
     """With respect to the weights and the intercept, pair by pair."""
-    to_weights, to_intercept = ridge.reg * (ridge.weights_ - 1 / 4), 0.0
+    to_weights = ridge.reg * targets.var() * (ridge.weights_ - 1 / 4)
+    to_intercept = 0.0
     for x, r in zip(predictions, targets, strict=True):
         error = r - ridge.intercept_ - x @ ridge.weights_
         to_weights, to_intercept = to_weights - error * x, to_intercept - error
@@ -98,7 +99,7 @@ def test_feature_weighted_is_a_ridge_on_the_products():
     blender.fit(predictions, targets, side)
     x, z = predictions - predictions.mean(), (side - side.mean(0)) / side.std(0)
     products = [x[:, m] * z[:, f] for m in range(4) for f in range(3)]
-    table = np.column_stack([x, z, *products])
+    table = np.column_stack([x, z * targets.std(), *products])
     ridge = Ridge(reg=20.0, toward="zero").fit(table, targets)
     np.testing.assert_allclose(blender.predict(predictions, side), ridge.predict(table), rtol=1e-9)
     np.testing.assert_allclose(blender.interactions_[2, 1], ridge.weights_[4 + 3 + 2 * 3 + 1])
@@ -148,6 +149,17 @@ def test_blenders_keep_their_contract(blender):
     np.testing.assert_allclose(backwards, blend, rtol=1e-12)
     for copy, given in zip(copies, (predictions, targets, side), strict=True):
         assert np.array_equal(copy, given)
+
+
+@pytest.mark.parametrize("a, c", [(0.01, 0.0), (0.1, 7.0), (20.0, -60.0), (1000.0, 50.0)])
+@each_blender
+def test_a_blend_follows_the_scale_of_the_ratings(blender, a, c):
+    predictions, targets, _, side = planted(400)
+    blend = replace(blender).fit(predictions, targets, side).predict(predictions, side)
+    moved = replace(blender).fit(a * predictions + c, a * targets + c, side)
+    followed = (moved.predict(a * predictions + c, side) - c) / a
+    # a tree may cut between other neighbours where rounding has moved a predictor
+    assert np.mean(abs(followed - blend) > 1e-6 * targets.std()) <= 0.02 * isinstance(blender, Trees)
 
 
 @each_blender

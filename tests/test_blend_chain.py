@@ -119,7 +119,7 @@ def test_save_and_load_agree(train, tmp_path):
 def test_a_chain_goes_through_record_and_says_what_it_was(tmp_path, monkeypatch):
     monkeypatch.setenv("RSLIB_RUNS", str(tmp_path))
     record = runs.record("item-mean", Chain((Mean("item"), Mean("user"))), splits.netflix(toy()))
-    back, = runs.read("toy", tmp_path)
+    back, = runs.others("toy", tmp_path)
     assert back.model == "Chain" and list(back.params["kinds"]) == ["Mean", "Mean"]
     assert back.params["models"] == [asdict(Mean("item")), asdict(Mean("user"))]
     assert back.n_parameters == record.n_parameters > 0

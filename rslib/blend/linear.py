@@ -37,14 +37,15 @@ def solve_ridge(sums, penalty, prior):
     ----------
     sums : array (m + 2, m + 2)
     penalty : float or array (m,), above 0
-        In stars squared.
+        In variances of the targets, so that it means the same on every scale of ratings.
     prior : array (m,)
         Weights of an infinite penalty.
     """
     means = sums[0] / sums[0, 0]
     spread = sums / sums[0, 0] - np.outer(means, means)
-    gram, right = spread[1:-1, 1:-1], spread[1:-1, -1]
-    charged = gram + np.diag(np.broadcast_to(penalty, len(gram))) / sums[0, 0]
+    gram, right, variance = spread[1:-1, 1:-1], spread[1:-1, -1], spread[-1, -1]
+    unit = variance if variance > 1e-12 * means[-1] ** 2 else 1.0       # targets may be all equal
+    charged = gram + np.diag(np.broadcast_to(unit * penalty, len(gram))) / sums[0, 0]
     weights = prior + np.linalg.solve(charged, right - gram @ prior)
     return means[-1] - means[1:-1] @ weights, weights
 
@@ -56,10 +57,11 @@ class Ridge(Average):
     .. math:: \hat r = b + \sum_m w_m x_m
 
     .. math:: J(b, w) = \sum_{n=1}^{N} \Big( r_n - b - \sum_m w_m x_{nm} \Big)^2
-                        + \lambda \sum_m (w_m - w^0_m)^2
+                        + \lambda s^2 \sum_m (w_m - w^0_m)^2
 
-    The penalty stands outside the sum: it is the variance of a rating's error over the variance
-    with which weights scatter around :math:`w^0`, and more pairs outweigh it. Members agree on
+    with :math:`s^2` the variance of the ratings :math:`r_n`. The penalty stands outside the sum:
+    :math:`\lambda s^2` is the variance of a rating's error over the variance with which weights
+    scatter around :math:`w^0`, and more pairs outweigh it. Members agree on
     almost everything, and what a probe tells about their differences is little; so
     :math:`w^0 = 1/M` is the default, the average, which is right for members that nothing tells
     apart.
@@ -67,8 +69,8 @@ class Ridge(Average):
     Parameters
     ----------
     reg : float, above 0
-        :math:`\lambda`, on the squared distance of the weights from where they are pulled, in stars
-        squared.
+        :math:`\lambda`, on the squared distance of the weights from where they are pulled, in
+        variances of the ratings.
     toward : {"average", "zero"}
         :math:`w^0`: 1/M, or 0 as in the literature.
 
@@ -89,7 +91,7 @@ class Ridge(Average):
     and Bell, The BigChaos Solution to the Netflix Grand Prize (2009) (ridge on probe).
     """
 
-    reg: float = 30.0
+    reg: float = 28.0
     toward: str = "average"
 
     def _prior(self, n_members):

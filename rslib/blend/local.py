@@ -17,10 +17,10 @@ class FeatureWeighted(Ridge):
     .. math:: \hat r = b + \sum_f a_f z_f
               + \sum_m \Big( w_m + \sum_f v_{mf} z_f \Big) (x_m - \bar x)
 
-    .. math:: J = \sum_{n=1}^{N} (r_n - \hat r_n)^2 + \lambda \sum_m (w_m - w^0_m)^2
-                  + \lambda_z \Big( \sum_f a_f^2 + \sum_{m,f} v_{mf}^2 \Big)
+    .. math:: J = \sum_{n=1}^{N} (r_n - \hat r_n)^2 + \lambda s^2 \sum_m (w_m - w^0_m)^2
+                  + \lambda_z \Big( \sum_f a_f^2 + s^2 \sum_{m,f} v_{mf}^2 \Big)
 
-    with z the side features, each less its mean and over its standard deviation, and
+    with :math:`s^2` the variance of the ratings, z the side features, each less its mean and over its standard deviation, and
     :math:`\bar x` the mean over all members and pairs. A ridge regression on the members, the
     features and their products: interactions of members with, say, the support of a user, at the
     price of M F more weights.
@@ -30,18 +30,18 @@ class FeatureWeighted(Ridge):
     reg, toward
         As in `Ridge`.
     reg_side : float, above 0
-        :math:`\lambda_z`, on all squared weights that multiply a feature, in stars squared.
+        :math:`\lambda_z`, on all squared weights that multiply a feature, in pairs.
 
     Attributes
     ----------
     weights_ : float64 array (n_members,)
         w: the weights of the average pair.
     side_weights_ : float64 array (n_features,)
-        a, in stars a standard deviation.
+        a, in points of the ratings a standard deviation.
     interactions_ : float64 array (n_members, n_features)
         v.
     intercept_ : float
-        Stars.
+        Points.
 
     References
     ----------
@@ -58,11 +58,12 @@ class FeatureWeighted(Ridge):
         if not self.reg_side > 0:
             raise ValueError(f"reg_side must be above 0, not {self.reg_side}")
         self.level_, self.side_spread_ = predictions.mean(), spread_of(side)
-        table = self._products(predictions, side)
+        unit, table = spread_of(targets)[1], self._products(predictions, side)
+        table[:, m:m + f] *= unit       # so that a / s is what is charged
         penalty = np.repeat([self.reg, self.reg_side], [m, f + m * f])
         prior = np.append(self._prior(m), np.zeros(f + m * f))
         self.intercept_, every = solve_ridge(moments(table, targets), penalty, prior)
-        self.weights_, self.side_weights_ = every[:m], every[m:m + f]
+        self.weights_, self.side_weights_ = every[:m], every[m:m + f] * unit
         self.interactions_ = every[m + f:].reshape(m, f)
 
     def _products(self, predictions, side):
@@ -82,9 +83,9 @@ class Binned(Ridge):
     r"""Predict by a linear blend of the bin that a side feature puts the pair in.
 
     .. math:: J_g = \sum_{n \in g} \Big( r_n - b_g - \sum_m w_{gm} x_{nm} \Big)^2
-                    + \lambda_g \sum_m (w_{gm} - w_m)^2
+                    + \lambda_g s_g^2 \sum_m (w_{gm} - w_m)^2
 
-    with w the weights of `Ridge` on all pairs. Bins hold equally many pairs of the fit.
+    with :math:`s_g^2` the variance of the ratings of the bin and w the weights of `Ridge` on all pairs. Bins hold equally many pairs of the fit.
 
     Parameters
     ----------
@@ -94,7 +95,7 @@ class Binned(Ridge):
         Which side feature decides.
     n_bins : int, at least 1
     shrinkage : float, above 0
-        :math:`\lambda_g`, in stars squared.
+        :math:`\lambda_g`, in variances of the ratings.
 
     Attributes
     ----------

@@ -90,10 +90,10 @@ class Trees(Ridge):
 class Neural(Ridge):
     r"""Predict by small neural networks on members and side features, averaged over seeds.
 
-    .. math:: \hat r = \hat r^{\mathrm{ridge}} + \frac{1}{S} \sum_{s=1}^{S}
+    .. math:: \hat r = \hat r^{\mathrm{ridge}} + \frac{s}{S} \sum_{s=1}^{S}
               \Big( c_s + \sum_{h=1}^{H} v_{sh} \tanh (d_{sh} + u_{sh} \cdot y) \Big)
 
-    with y the ridge, how far each member stands from it, and the side features, each less its mean
+    with s the standard deviation of the ratings and y the ridge, how far each member stands from it, and the side features, each less its mean
     and over its standard deviation. Every network is trained on nine tenths of the pairs until the
     rest has not gained for ten epochs.
 
@@ -144,7 +144,8 @@ class Neural(Ridge):
 
         super()._fit(predictions, targets, side)
         self.input_spread_ = spread_of(self._beside(predictions, side))
-        residuals = targets - super()._predict(predictions, side)
+        self.unit_ = float(spread_of(targets)[1])
+        residuals = (targets - super()._predict(predictions, side)) / self.unit_
         inputs = self._inputs(predictions, side)
         self.networks_ = [MLPRegressor(
             hidden_layer_sizes=(self.n_hidden,), activation="tanh", alpha=self.reg_network,
@@ -166,5 +167,5 @@ class Neural(Ridge):
 
     def _predict(self, predictions, side):
         inputs = self._inputs(predictions, side)
-        return super()._predict(predictions, side) + np.mean(
+        return super()._predict(predictions, side) + self.unit_ * np.mean(
             [network.predict(inputs) for network in self.networks_], axis=0)
