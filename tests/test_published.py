@@ -74,7 +74,7 @@ def test_mae_of_the_user_average_is_mymedialite_s(u1):
     (GlobalWeights(**SLOW, **RIDGE), 0.9265),
     (BiasedMF(64, reg=0.09, reg_bias=0.02), 0.9200),
     (BiasedMF(32, reg=0.09, reg_bias=0.02), 0.9250),
-    (NSVD(), 0.9210),
+    (NSVD(n_epochs=30), 0.9210),
     (AsymmetricSVD(), 0.9120),
     (SVDPP, 0.9130),
     (IN_TIME, 0.9345),

@@ -66,15 +66,15 @@ class Integrated(Additive):
     """
 
     n_factors: Count = 128
-    reg: NonNegative = 0.035
-    reg_bias: NonNegative = 0.02
-    n_epochs: Count = 45
-    learning_rate: Positive = 0.017
+    reg: NonNegative = 0.03
+    reg_bias: NonNegative = 0.04
+    n_epochs: Count = 12
+    learning_rate: Positive = 0.04
     decay: Share = 0.95
     init_std: NonNegative = 0.01
     seed: Whole = 0
-    reg_weights: NonNegative = 0.008
-    learning_rate_weights: NonNegative = 0.0025
+    reg_weights: NonNegative = 0.01
+    learning_rate_weights: NonNegative = 0.01
     reg_user: NonNegative = 4.0
     reg_item: NonNegative = 6.0
 

@@ -85,13 +85,13 @@ class MatrixFactorisation(Model):
 
     n_factors: Count = 8
     solver: Literal["gd", "sgd", "als"] = "sgd"
-    reg_user: NonNegative = 0.09
-    reg_item: NonNegative = 0.09
+    reg_user: NonNegative = 0.08
+    reg_item: NonNegative = 0.08
     weighted: bool = True
     centred: bool = True
-    n_epochs: Count = 60
-    learning_rate: Positive = 0.011
-    decay: Share = 0.99
+    n_epochs: Count = 40
+    learning_rate: Positive = 0.02
+    decay: Share = 0.97
     start: Literal["svd", "random"] = "svd"
     init_std: NonNegative = 0.05
     seed: Whole = 0

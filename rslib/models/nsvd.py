@@ -72,7 +72,7 @@ class NSVD(Additive):
     n_factors: Count = 64
     reg: NonNegative = 0.0045
     reg_bias: NonNegative = 0.01
-    n_epochs: Count = 30
+    n_epochs: Count = 20
     learning_rate: Positive = 0.017
     decay: Share = 0.95
     init_std: NonNegative = 0.05

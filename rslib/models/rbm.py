@@ -113,7 +113,7 @@ class RBM(BoltzmannMachine):
     """
 
     visible: Literal["items", "users"] = "users"
-    n_hidden: Count = 200
+    n_hidden: Count = 50
     hidden: Literal["binary", "gaussian"] = "binary"
     conditional: bool = False
     rank: Whole = 0
@@ -130,7 +130,7 @@ class RBM(BoltzmannMachine):
     decay: Share = 0.94
     momentum: number(float, 0, 1, open_high=True) = 0.9
     sampled: bool = False
-    batch_size: Count = 100
+    batch_size: Count = 200
     init_std: NonNegative = 0.01
     seed: Whole = 0
 

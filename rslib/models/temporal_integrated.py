@@ -55,20 +55,20 @@ class TemporalIntegrated(Temporal):
     Koren, The BellKor Solution to the Netflix Grand Prize (2009), section V.
     """
 
-    n_factors: Count = 128
-    reg: NonNegative = 0.035
-    drift_weight: NonNegative = 0.5
+    n_factors: Count = 64
+    reg: NonNegative = 0.03
+    drift_weight: NonNegative = 1.0
     day_weight: NonNegative = 0.3
-    n_epochs: Count = 40
-    learning_rate: Positive = 0.017
+    n_epochs: Count = 15
+    learning_rate: Positive = 0.042
     decay: Share = 0.95
     init_std: NonNegative = 0.01
     seed: Whole = 0
-    forgetting_rate: Positive = 0.001
+    forgetting_rate: Positive = 0.0002
     learning_rate_forgetting: NonNegative = 0.1
     reg_forgetting: NonNegative = 1.0
     reg_weights: NonNegative = 0.008
-    learning_rate_weights: NonNegative = 0.0025
+    learning_rate_weights: NonNegative = 0.01
 
     def parts(self):
         """b_ui(t), factors as in `TimeSVDpp`, and the sum over w_ij and c_ij."""

@@ -1,10 +1,10 @@
 """Record one run, read them all; run a notebook, a sweep, the whole ladder."""
 
 from rslib.runs.execute import NotebookFailed, run_notebook
-from rslib.runs.records import Record, record, record_predictions, runs_root
+from rslib.runs.records import RECORDED, Record, record, record_predictions, runs_root
 from rslib.runs.rungs import REFERENCES, RUNGS, Rung
 from rslib.runs.shelf import others, read
 from rslib.runs.table import columns, ladder_rows
 
-__all__ = ["REFERENCES", "RUNGS", "NotebookFailed", "Record", "Rung", "columns", "ladder_rows",
+__all__ = ["RECORDED", "REFERENCES", "RUNGS", "NotebookFailed", "Record", "Rung", "columns", "ladder_rows",
            "others", "read", "record", "record_predictions", "run_notebook", "runs_root"]

@@ -43,17 +43,67 @@ def _same(*names, **others):
 _REGS = _same("reg_user", "reg_item")
 _DECOUPLED = {"reg_user": "REG_USER_DECOUPLED", "reg_item": "REG_ITEM_DECOUPLED"}
 _SPEED = _same("n_epochs", "learning_rate")
-_NEIGHBOURS = _REGS | _same("n_neighbours", "shrinkage")
-_RBM = _SPEED | _same("n_hidden", "reg", "batch_size", "visible")
+_SIMILAR = _REGS | _same("n_neighbours", "shrinkage")
+_PER_RATING = {"reg_user": "REG_PER_RATING", "reg_item": "REG_PER_RATING"}
+_SUMS = _same("learning_rate", n_factors="SUMS_FACTORS", reg="SUMS_REG", reg_bias="SUMS_REG_BIAS",
+              n_epochs="SUMS_EPOCHS", init_std="SUMS_INIT_STD")
+_TASTE = _same("n_factors", "reg", "reg_bias", "init_std")
+_MACHINE = _SPEED | _same("visible", "n_hidden", "reg", "batch_size")
 
 OWN = {
     "global-mean": Own("Mean", {"by": "global"}),
     "user-mean": Own("Mean", {"by": "user"}),
     "item-mean": Own("Mean", {"by": "item"}),
-    "baseline-ridge": Own("Baseline", {}, _REGS),
+    "baseline-decoupled": Own("Baseline", {"solver": "decoupled", "reg_item": 12.0}, _DECOUPLED),
+    "baseline-ridge": Own("Baseline", {}, _REGS | {"n_epochs": "N_ROUNDS"}),
+    "baseline-sgd": Own("Baseline", {"solver": "sgd", "n_epochs": 60, "decay": 0.93},
+                        _REGS | _SPEED | _same("decay")),
+    "user-neighbours": Own("Neighbours", {"by": "user", "min_neighbours": 20},
+                           _SIMILAR | {"min_neighbours": "MIN_USERS"}),
+    "item-neighbours-plain": Own(
+        "Neighbours", {"similarity": "adjusted-cosine", "deviations": False},
+        _SIMILAR | {"min_neighbours": "MIN_ITEMS"}),
+    "item-neighbours": Own("Neighbours", {}, _SIMILAR | {"min_neighbours": "MIN_ITEMS"}),
+    "item-weights": Own("ItemWeights", {}, _same("n_neighbours", "reg")),
+    "global-weights": Own("GlobalWeights", {}, _SPEED | _same("decay", reg="GLOBAL_REG")),
+    "svd-imputed": Own("ImputedSVD", {}, _REGS | _same("n_factors", "shrinkage", "n_epochs")),
+    "factors-gd": Own(
+        "MatrixFactorisation", {"solver": "gd", "n_epochs": 100, "learning_rate": 0.01},
+        _PER_RATING | _same("n_factors", n_epochs="GD_PASSES")),
+    "factors-sgd": Own("MatrixFactorisation", {}, _PER_RATING | _same(
+        "n_factors", "learning_rate", "decay", n_epochs="N_PASSES")),
+    "factors-als": Own(
+        "MatrixFactorisation", {"solver": "als", "n_factors": 16, "reg_user": 0.12,
+                                "reg_item": 0.12, "n_epochs": 20, "start": "random"},
+        _same("n_factors", "n_epochs", reg_user="REG", reg_item="REG")),
+    "mf-als": Own("BiasedMF", {"solver": "als", "reg": 0.1, "n_epochs": 20}, {
+        "n_factors": "ALS_FACTORS", "reg": "ALS_REG", "reg_bias": "ALS_REG_BIAS",
+        "n_epochs": "ALS_EPOCHS"}),
+    "mf-sgd": Own("BiasedMF", {}, _SPEED | _same("n_factors", "reg", "reg_bias")),
+    "nsvd": Own("NSVD", {}, _SUMS),
+    "asymmetric-svd": Own("AsymmetricSVD", {}, _SUMS),
+    "svdpp": Own("SVDpp", {}, _SPEED | _TASTE),
+    "integrated": Own("Integrated", {}, _TASTE | {"n_epochs": "INTEGRATED_EPOCHS"}),
+    "temporal-baseline": Own("TemporalBaseline", {}, _REGS | _same(
+        "calendar_days", "item_bin_days", "beta", "frequency_base", "reg_calendar", "reg_bin",
+        "reg_drift", "reg_day", "reg_scale", "reg_frequency", "n_epochs")),
+    "time-svdpp": Own("TimeSVDpp", {}, _SPEED | _same(
+        "n_factors", "reg", "init_std", "drift_weight", "day_weight", "calendar_days",
+        "item_bin_days")),
+    "temporal-weights": Own("TemporalWeights", {}, _SPEED | _same(
+        "reg", "decay", forgetting_rate="RATE")),
+    "temporal-asymmetric-svd": Own("TemporalAsymmetricSVD", {}, _same(
+        "n_factors", "decay", reg="REG_FACTORS", forgetting_rate="RATE",
+        n_epochs="FACTORS_EPOCHS", learning_rate="FACTORS_RATE")),
+    "temporal-integrated": Own("TemporalIntegrated", {}, _SPEED | _same(
+        "n_factors", learning_rate_weights="STEP_WEIGHTS")),
+    "rbm": Own("RBM", {}, _MACHINE),
+    "rbm-conditional": Own("RBM", {"conditional": True}, _MACHINE, seen=True),
 }
 """Settings of each rung but the blend, by its key."""
 
+FEWER = ("integrated", "temporal-integrated")
+"""Rungs whose notebooks make fewer passes where the ratings of users are very many."""
 
 BLEND = "00000000"
 """`digest` of blender and members of the blend, as notebook 17 makes them."""
@@ -93,9 +143,10 @@ def is_own(record, chosen=None):
         return digest(record.params) == BLEND
     if record.rung not in OWN:
         return record.own_label is not None
-    own = OWN[record.rung]
-    return (record.model, record.seen, record.params) == (
-        own.model, own.seen, json.loads(json.dumps(own_params(record.rung, chosen))))
+    own, params = OWN[record.rung], json.loads(json.dumps(own_params(record.rung, chosen)))
+    if record.rung in FEWER:
+        params["n_epochs"] = min(params["n_epochs"], record.params.get("n_epochs", 0))
+    return (record.model, record.seen, record.params) == (own.model, own.seen, params)
 
 
 def chosen_for(folders):
