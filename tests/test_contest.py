@@ -69,11 +69,31 @@ def test_handout_of_text_ids_without_days(tmp_path):
     assert game.handout.final.days is None and game.handout.qualifying.days is None
     game.master.join("us")
     assert game.master.submit("us", game.guess(0.25)).quiz_rmse == 0.25
-    info = replace(info, user_ids=np.array([f"user,{n}" for n in range(60)]))
+    info = replace(info, user_ids=np.array([f"user {n}" if n else "" for n in range(60)]))
     bad = splits.netflix(replace(world, info=info))
     refused(lambda: open_contest(tmp_path / "m", tmp_path / "h", bad, mean_of(bad.final)),
-            "'user,0'", "comma")
+            "user 0 has an empty id")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["handout", "master", "mine.txt"]
+
+
+@pytest.mark.parametrize("name", ["Zoë, «ж»", "映画: \"é\"", " 50 % ", "two\r\nlines", "\u2028²"])
+def test_ids_of_any_script_stand_in_the_files(tmp_path, name):
+    world = stars_world()
+    users, items = ([f"{name}{n}{name}" for n in range(size)]
+                    for size in (world.n_users, world.n_items))
+    info = replace(world.info, user_ids=np.array(users), item_ids=np.array(items))
+    game = Game(tmp_path, splits.netflix(replace(world, info=info, numbering=None)))
+    final, theirs = game.split.final, game.handout.final
+    for side in ("user", "item"):
+        seen = set(getattr(theirs.info, f"{side}_ids").tolist())
+        assert seen <= set(getattr(info, f"{side}_ids").tolist())
+        assert len(seen) >= len(np.unique(getattr(final, f"{side}s")))
+    game.master.join("us")
+    assert game.master.submit("us", game.guess(0.25)).quiz_rmse == 0.25
+
+
+def test_a_baseline_without_errors_leaves_nothing_to_improve_on():
+    assert improvement(0.0, 0.0) == improvement(0.2, 0.00001) == 0.0
 
 
 def test_a_contest_is_not_overwritten(game):
@@ -230,10 +250,10 @@ BAD = {
     "nan": (1, "NaN", "line 2: 'NaN' is not finite"),
     "infinite": (1, "-inf", "line 2: '-inf' is not finite"),
     "overflow": (1, "1e99", "line 2: 1e99 is outside 1 to 5"),
-    "low": (1, "0.99", "line 2: 0.99 is outside 1 to 5 stars; clip"),
+    "low": (1, "0.99", "line 2: 0.99 is outside 1 to 5; clip"),
     "high": (1, "5.0001", "line 2: 5.0001 is outside"),
     "null byte": (1, "3\x00", "not a number"),
-    "other digits": (1, "３", "line 2: a byte that is no plain text"),
+    "other digits": (1, "３", "line 2: '３' is not a number"),
     "long line": (1, "3" * 5000, "outside"),
 }
 

@@ -141,6 +141,10 @@ def test_lists_keep_the_most_similar_only(model, train, monkeypatch, tmp_path):
     full.weights_ = np.where(kept, full.weights_, 0)
     np.testing.assert_allclose(listed.predict(train.pairs), full.predict(train.pairs), atol=1e-5)
     np.testing.assert_allclose(listed.explain(3, 5), full.explain(3, 5), atol=1e-5)
+    pairs = np.random.default_rng(0).integers(0, n, (2, 500))
+    assert np.array_equal(listed.weights_between(*pairs), full.weights_[*pairs])
+    assert np.array_equal(full.weights_between(*pairs), full.weights_[*pairs])
+    assert not listed.weights_between([], []).size
     listed.save(tmp_path / "listed.npz")
     again = Neighbours.load(tmp_path / "listed.npz")
     assert np.array_equal(again.predict(train.pairs), listed.predict(train.pairs))

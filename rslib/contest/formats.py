@@ -5,22 +5,40 @@ file            a line below the header                who writes it
 ==============  =====================================  ==========================================
 probe.txt       ``CustomerID``                         the master; ratings are in training.csv
 qualifying.txt  ``CustomerID,Date``                    the master; no ratings anywhere
-a submission    one prediction, in stars               a competitor, in the order of qualifying.txt
+a submission    one prediction                         a competitor, in the order of qualifying.txt
 ==============  =====================================  ==========================================
+
+All are text in UTF-8. What would part fields, headers or lines in an id (a comma, a colon, a quote,
+a per cent sign, a line break, an outer blank) stands as in an address: ``%2C`` for a comma.
 """
 
 import re
 from itertools import pairwise
 from typing import NamedTuple
+from urllib.parse import quote, unquote
 
 import numpy as np
 
 from rslib.contest.rules import ContestError
 
-__all__ = ["Sections", "read_sections", "read_submission", "sections_text", "submission_text"]
+__all__ = ["Sections", "read_id", "read_sections", "read_submission", "sections_text",
+           "submission_text", "written_id"]
 
-_NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d{1,2})?")
-_LONGEST = 64       # bytes of a line that could be a number or a header
+_NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d{1,2})?", re.ASCII)
+_LONGEST = 64       # bytes of a line that could be a number
+_APART = frozenset(',:"%\r\n')      # what parts fields, headers and lines, and what marks them
+
+
+def written_id(name):
+    """Return an id as it stands in the files; `read_id` takes it back."""
+    outer = (0, len(name) - 1)
+    return "".join(quote(each, safe="") if each in _APART or (at in outer and each.isspace())
+                   else each for at, each in enumerate(name))
+
+
+def read_id(text):
+    """Return the id that stands in the files as ``text``."""
+    return unquote(text, errors="strict")
 
 
 class Sections(NamedTuple):
@@ -40,7 +58,7 @@ class Sections(NamedTuple):
     @property
     def most_bytes(self):
         """Size above which a file cannot be a submission."""
-        return _LONGEST * (self.n_lines + 1)
+        return _LONGEST * (self.n_lines + 1) + sum(len(movie.encode()) for movie in self.movies)
 
 
 def sections_text(sections, lines):
@@ -54,7 +72,7 @@ def sections_text(sections, lines):
 
 
 def submission_text(sections, predictions):
-    """Return the file that hands in ``predictions``, float array (n_rows,) in stars.
+    """Return the file that hands in ``predictions``, float array (n_rows,).
 
     Raises
     ------
@@ -70,7 +88,7 @@ def submission_text(sections, predictions):
 def read_sections(text, label):
     """Return the sections of probe.txt or qualifying.txt and the lines below their headers."""
     movies, counts, lines = [], [], []
-    for number, line in enumerate(text.splitlines(), 1):
+    for number, line in enumerate(text.removesuffix("\n").split("\n"), 1):
         if line.endswith(":"):
             movies.append(line[:-1])
             counts.append(0)
@@ -84,15 +102,15 @@ def read_sections(text, label):
 
 
 def _lines(data, sections):
-    """Return the lines of a submission, which must be ASCII and not far too long."""
+    """Return the lines of a submission, which must be text and not far too long."""
     if len(data) > sections.most_bytes:
         raise ContestError(f"{len(data):,} bytes are too many for {sections.n_rows:,} predictions; "
                            "hand in one number a line")
     try:
-        text = data.decode("ascii")
+        text = data.decode("utf-8")
     except UnicodeDecodeError as error:
         number = data.count(b"\n", 0, error.start) + 1
-        raise ContestError(f"line {number}: a byte that is no plain text (ASCII); hand in the "
+        raise ContestError(f"line {number}: a byte that is no plain text (UTF-8); hand in the "
                            "uncompressed text file") from None
     lines = text.replace("\r\n", "\n").split("\n")
     return lines[:-1] if lines[-1] == "" else lines
@@ -103,10 +121,10 @@ def _number(text, where, scale):
     if not _NUMBER.fullmatch(text):
         kind = ("not finite" if re.fullmatch(r"[+-]?(nan|inf|infinity)", text.lower())
                 else "not a number")
-        raise ContestError(f"{where}: {text[:40]!r} is {kind}; expected a prediction in stars")
+        raise ContestError(f"{where}: {text[:40]!r} is {kind}; expected a prediction")
     value = float(text)
     if not scale[0] <= value <= scale[1]:
-        raise ContestError(f"{where}: {text[:40]} is outside {scale[0]:g} to {scale[1]:g} stars; "
+        raise ContestError(f"{where}: {text[:40]} is outside {scale[0]:g} to {scale[1]:g}; "
                            "clip your predictions")
     return value
 
@@ -124,7 +142,7 @@ def read_submission(data, sections, scale):
     sections : Sections
         Of qualifying.txt.
     scale : (float, float)
-        Lowest and highest prediction, in stars.
+        Lowest and highest prediction.
 
     Raises
     ------

@@ -1,6 +1,7 @@
 """What competitors get: the ratings of train and probe, and the pairs to predict."""
 
 import json
+import re
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -9,7 +10,14 @@ import pyarrow as pa
 from pyarrow import csv
 
 from rslib.backend import asnumpy
-from rslib.contest.formats import Sections, read_sections, sections_text, submission_text
+from rslib.contest.formats import (
+    Sections,
+    read_id,
+    read_sections,
+    sections_text,
+    submission_text,
+    written_id,
+)
 from rslib.contest.rules import ContestError
 from rslib.files import write_text
 from rslib.ratings import Info, Pairs, Ratings
@@ -35,16 +43,16 @@ class Handout:
 
 
 def _names(ratings):
-    """Ids of users and items as text that can stand in the files."""
+    """Ids of users and items as they stand in the files."""
     info = ratings.info
     found = {}
     for role, n in (("user", ratings.n_users), ("item", ratings.n_items)):
         ids = np.arange(1, n + 1) if info is None else getattr(info, f"{role}_ids")
-        found[role] = np.asarray(ids).astype(np.dtypes.StringDType())
-        for name in found[role]:
-            if not name or name != name.strip() or set(name) & set(',:"\r\n'):
-                raise ContestError(f"{role} {name!r} cannot stand in the files of the contest: "
-                                   "rename ids that hold a comma, a colon, a quote or outer blanks")
+        names = np.asarray(ids).astype(np.dtypes.StringDType()).tolist()
+        if not all(names):
+            raise ContestError(f"{role} {names.index('')} has an empty id, which cannot stand in "
+                               "the files of the contest: name it")
+        found[role] = np.array([written_id(name) for name in names], np.dtypes.StringDType())
     return found
 
 
@@ -122,11 +130,12 @@ def _read_text(folder, name):
 def _number_ids(*columns):
     """Return ascending ids (by number where all are numbers) and the columns as positions."""
     ids, positions = np.unique(np.concatenate(columns), return_inverse=True)
-    if all(name.isdigit() for name in ids.tolist()):
+    if all(re.fullmatch(r"[0-9]{1,18}", name) for name in ids.tolist()):
         order = np.argsort(ids.astype(np.int64), kind="stable")
         rank = np.empty(len(ids), np.int64)
         rank[order] = np.arange(len(ids))
         ids, positions = ids[order], rank[positions]
+    ids = np.array([read_id(name) for name in ids.tolist()])
     return ids, np.split(positions, np.cumsum([len(column) for column in columns])[:-1])
 
 
@@ -186,7 +195,7 @@ def write_submission(path, handout, predictions):
     path : str or Path
     handout : Handout
     predictions : float array (n_qualifying,)
-        Stars, inside the scale: the prize master refuses others (`rslib.metrics.clip`).
+        Inside the scale: the prize master refuses others (`rslib.metrics.clip`).
 
     Returns
     -------

@@ -100,7 +100,12 @@ def published(rmse):
 
 
 def improvement(rmse, baseline):
-    """Return by how many per cent a published RMSE is below the baseline's, two decimals."""
+    """Return by how many per cent a published RMSE is below the baseline's, two decimals.
+
+    Zero where the baseline makes no error that one could improve on.
+    """
+    if not published(baseline):
+        return 0.0
     return round(100 * (1 - published(rmse) / published(baseline)), 2)
 
 

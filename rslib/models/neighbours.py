@@ -206,6 +206,29 @@ class Neighbours(Model):
                    ratings)
         return [Neighbour(*row) for row in zip(*(c.tolist() for c in columns), strict=True)]
 
+    def weights_between(self, items, others):
+        """Return the weights of pairs of items, whether all are kept or only the largest.
+
+        Parameters
+        ----------
+        items, others : int array (n,)
+            By "user" these are users.
+
+        Returns
+        -------
+        float32 array (n,), on the host
+            Of ``others[k]`` for ``items[k]``; zero where it is not among those listed.
+        """
+        self.check_fitted()
+        items, others = np.asarray(items), np.asarray(others)
+        if not self.similar_.size:
+            return asnumpy(self.weights_)[items, others]
+        weights, order = np.zeros(len(items), np.float32), np.argsort(items, kind="stable")
+        for rows in np.split(order, np.flatnonzero(np.diff(items[order])) + 1):
+            if rows.size:
+                weights[rows] = self._weights_from(items[rows[0]])[others[rows]]
+        return weights
+
     def _weights_from(self, about):
         """The weights of all items for one, on the host."""
         row = asnumpy(self.weights_[about])
