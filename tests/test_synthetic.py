@@ -9,7 +9,7 @@ from rslib import splits
 from rslib.backend import sum_by
 from rslib.metrics import rmse
 from rslib.ratings import Info, Ratings
-from rslib.sources import with_times
+from rslib.sources import or_planted
 from rslib.sources.planted import RISE_DAY, Strengths, expected_stars
 from rslib.sources.synthetic import generate, load_synthetic
 
@@ -255,17 +255,19 @@ def test_taste_has_the_planted_size_and_rank(million):
     assert np.linalg.matrix_rank(block) == 8
 
 
-@pytest.mark.parametrize("change, words", [
-    ({"days": None}, "carry no times"), ({"days": np.full(60, 7)}, "of one day"),
-    ({"users": np.zeros(60, int), "items": np.arange(60)}, "of one user"),
-    ({"values": np.full(60, 4)}, "all equal"), ({}, None)])
-def test_what_cannot_tell_of_time_is_stood_in_for(change, words, capsys):
+@pytest.mark.parametrize("change, asked, words", [
+    ({"days": None}, {"times": True}, "carry no times"), ({"days": None}, {}, None),
+    ({"days": np.full(60, 7)}, {"times": True}, "of one day"), ({}, {"users": 7}, "6 users only"),
+    ({"users": np.zeros(60, int), "items": np.arange(60)}, {}, "1 user only"),
+    ({"values": np.full(60, 4)}, {}, "all equal"), ({}, {"times": True, "users": 6}, None)])
+def test_ratings_that_cannot_answer_are_stood_in_for(change, asked, words, capsys):
     rng = np.random.default_rng(0)
     columns = {"users": np.repeat(np.arange(6), 10), "items": np.tile(np.arange(10), 6),
                "days": rng.integers(0, 99, 60), "values": rng.integers(1, 6, 60)} | change
     n = {"n_users": 6, "n_items": 60}
     ratings = Ratings(**columns, **n, info=Info("mine", np.arange(6), np.arange(60)))
-    found, said = with_times(ratings, "synthetic-2k"), capsys.readouterr().out
+    found = or_planted(ratings, **asked, stand_in="synthetic-2k")
+    said = capsys.readouterr().out
     if words is None:
         assert found is ratings and not said
     else:

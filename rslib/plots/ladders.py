@@ -138,7 +138,7 @@ def ladder(ax, rows, references=None, marks=None):
 def _message(rows, marks):
     first, best = rows[0], min(rows, key=lambda row: row["held_out"])
     if not marks:
-        less = 100 * (1 - best["held_out"] / first["held_out"])
+        less = 100 * (1 - best["held_out"] / (first["held_out"] or 1))
         return f"{best['label']}: {less:.0f} % less error than the {first['label'].lower()}"
     goal, reached = max(marks), best["held_out"] <= min(marks.values())
     return (f"{goal:g} % is {'reached' if reached else 'not reached'}: {best['label']} "

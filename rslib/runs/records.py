@@ -48,8 +48,8 @@ def runs_root():
 class Record:
     """What one run of one model left behind; prints only what every machine agrees on.
 
-    RMSE are in stars, of predictions clipped to the scale of the data. ``held_out_rmse`` pools
-    quiz and test; ``best_possible_rmse``, on the same rows, exists for planted data only.
+    RMSE are in points of the data, clipped to its scale. ``held_out_rmse`` pools quiz and test;
+    ``best_possible_rmse``, on the same rows, exists for planted data only.
     """
 
     rung: str
@@ -71,6 +71,7 @@ class Record:
     seen: bool = False          # whether the model was told which pairs are held out
     content: str = ""           # of the split, as `Split.content`
     own_label: str | None = None
+    measure: str = "stars"      # what a rating of the data counts
 
     @property
     def about(self):
@@ -222,8 +223,8 @@ def record_predictions(rung, split, *, probe, held_out, model, params, n_paramet
     folder = place_of(runs_root(), dataset, split.content)
     result = Record(rung=rung, dataset=dataset, model=model, params=params, own_label=label,
                     n_parameters=int(n_parameters), n_ratings=len(split.final), seen=seen,
-                    probe_rmse=probe_rmse, fit_seconds=fit_seconds, content=split.content,
-                    folder=folder / f"{rung}~{digest([model, params, seen])}",
+                    measure=split.final.measure, probe_rmse=probe_rmse, fit_seconds=fit_seconds,
+                    content=split.content, folder=folder / f"{rung}~{digest([model, params, seen])}",
                     **_scores(rows, split), **_circumstances())
     _write(result, rows)
     return result

@@ -21,7 +21,7 @@ def improvement(rmse, zero):
     rmse, zero : float or None
         Stars; ``zero`` is the error of the system to beat.
     """
-    return None if rmse is None or zero is None else 100 * (1 - rmse / zero)
+    return None if rmse is None or not zero else 100 * (1 - rmse / zero)
 
 
 def marks(rows):
@@ -38,7 +38,7 @@ def marks(rows):
         By improvement in per cent; empty where the stand-in has not been run.
     """
     zero = next((row["held_out"] for row in rows if row["rung"] == STAND_IN), None)
-    return {} if zero is None else {each: (1 - each / 100) * zero for each in (0.0, GOAL)}
+    return {} if not zero else {each: (1 - each / 100) * zero for each in (0.0, GOAL)}
 
 
 def _same_rows(a, b):

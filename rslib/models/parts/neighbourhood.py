@@ -41,9 +41,14 @@ def row_of(user, indptr, ids, values, n_items):
     return ids[here], laid_out
 
 
+def has_room(n_items):
+    """Return whether two matrices of weights between so many items fit the budget."""
+    return 8 * n_items ** 2 <= BUDGET
+
+
 def require_room(model, n_items, instead):
     """Raise unless two matrices of weights between so many items fit the budget."""
-    if 8 * n_items ** 2 > BUDGET:
+    if not has_room(n_items):
         raise ValueError(f"{model} needs {8e-9 * n_items ** 2:.0f} GB for the weights of {n_items} "
                          f"items: keep those rated most, or take {instead}")
 
