@@ -259,7 +259,8 @@ def test_taste_has_the_planted_size_and_rank(million):
     ({"days": None}, {"times": True}, "carry no times"), ({"days": None}, {}, None),
     ({"days": np.full(60, 7)}, {"times": True}, "of one day"), ({}, {"users": 7}, "6 users only"),
     ({"users": np.zeros(60, int), "items": np.arange(60)}, {}, "1 user only"),
-    ({"values": np.full(60, 4)}, {}, "all equal"), ({}, {"times": True, "users": 6}, None)])
+    ({"values": np.full(60, 4)}, {}, "all equal"), ({}, {"items": 59}, "60 items"),
+    ({}, {"times": True, "users": 6}, None)])
 def test_ratings_that_cannot_answer_are_stood_in_for(change, asked, words, capsys):
     rng = np.random.default_rng(0)
     columns = {"users": np.repeat(np.arange(6), 10), "items": np.tile(np.arange(10), 6),
