@@ -92,6 +92,7 @@ def test_improvement_is_per_cent_of_the_rung_that_stands_for_cinematch():
     assert table.improvement(0.9, 1.2) == pytest.approx(25)
     assert table.improvement(0.8563, 0.9514) == pytest.approx(9.9958, abs=1e-4)
     assert table.improvement(None, 1.0) is None and table.improvement(1.0, None) is None
+    assert table.improvement(0.1, 0.0) is None      # equal ratings leave no error to beat
     split = splits.netflix(toy())
     for rung, shift in (("global-mean", 2.0), (rungs.STAND_IN, 1.0), ("mf-sgd", 0.0)):
         runs.record(rung, Shifted(shift), split)

@@ -20,8 +20,8 @@ class FeatureWeighted(Ridge):
     .. math:: J = \sum_{n=1}^{N} (r_n - \hat r_n)^2 + \lambda s^2 \sum_m (w_m - w^0_m)^2
                   + \lambda_z \Big( \sum_f a_f^2 + s^2 \sum_{m,f} v_{mf}^2 \Big)
 
-    with :math:`s^2` the variance of the ratings, z the side features, each less its mean and over its standard deviation, and
-    :math:`\bar x` the mean over all members and pairs. A ridge regression on the members, the
+    with :math:`s^2` the variance of the ratings, z the side features, each less its mean and over
+    its standard deviation, and :math:`\bar x` the mean over all members and pairs. A ridge regression on the members, the
     features and their products: interactions of members with, say, the support of a user, at the
     price of M F more weights.
 
@@ -85,7 +85,8 @@ class Binned(Ridge):
     .. math:: J_g = \sum_{n \in g} \Big( r_n - b_g - \sum_m w_{gm} x_{nm} \Big)^2
                     + \lambda_g s_g^2 \sum_m (w_{gm} - w_m)^2
 
-    with :math:`s_g^2` the variance of the ratings of the bin and w the weights of `Ridge` on all pairs. Bins hold equally many pairs of the fit.
+    with :math:`s_g^2` the variance of the ratings of the bin and w the weights of `Ridge` on all
+    pairs. Bins hold equally many pairs of the fit.
 
     Parameters
     ----------

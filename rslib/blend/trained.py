@@ -93,9 +93,9 @@ class Neural(Ridge):
     .. math:: \hat r = \hat r^{\mathrm{ridge}} + \frac{s}{S} \sum_{s=1}^{S}
               \Big( c_s + \sum_{h=1}^{H} v_{sh} \tanh (d_{sh} + u_{sh} \cdot y) \Big)
 
-    with s the standard deviation of the ratings and y the ridge, how far each member stands from it, and the side features, each less its mean
-    and over its standard deviation. Every network is trained on nine tenths of the pairs until the
-    rest has not gained for ten epochs.
+    with s the standard deviation of the ratings and y the ridge, how far each member stands from
+    it, and the side features, each less its mean and over its standard deviation. Every network is
+    trained on nine tenths of the pairs until the rest has not gained for ten epochs.
 
     Parameters
     ----------

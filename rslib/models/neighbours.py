@@ -193,7 +193,7 @@ class Neighbours(Model):
         speaker, about = self._swapped(user, item)
         here = slice(*(int(end) for end in self.indptr_[speaker:speaker + 2]))
         ids, averaged = asnumpy(self.rated_[here]), asnumpy(self.averaged_[here])
-        weights = self._weights_from(about)[ids] * (ids != about)
+        weights = self.weights_of(about)[ids] * (ids != about)
         best = np.argsort(-weights, kind="stable")[:self.n_neighbours]
         best = best[weights[best] > 0]
         if len(best) < self.min_neighbours:
@@ -221,21 +221,31 @@ class Neighbours(Model):
         """
         self.check_fitted()
         items, others = np.asarray(items), np.asarray(others)
-        if not self.similar_.size:
-            return asnumpy(self.weights_)[items, others]
         weights, order = np.zeros(len(items), np.float32), np.argsort(items, kind="stable")
         for rows in np.split(order, np.flatnonzero(np.diff(items[order])) + 1):
             if rows.size:
-                weights[rows] = self._weights_from(items[rows[0]])[others[rows]]
+                weights[rows] = self.weights_of(items[rows[0]])[others[rows]]
         return weights
 
-    def _weights_from(self, about):
-        """The weights of all items for one, on the host."""
-        row = asnumpy(self.weights_[about])
+    def weights_of(self, about):
+        """Return the weights of all items in what is said of one item, or of each of several.
+
+        They read the same whatever the form of ``weights_``: zero for those that its lists leave
+        out. By "user" both are users.
+
+        Parameters
+        ----------
+        about : int or int array (n,)
+
+        Returns
+        -------
+        float32 array (n_items,) or (n, n_items), on the host
+        """
+        rows = asnumpy(self.weights_[about])
         if not self.similar_.size:
-            return row
-        weights = np.zeros(len(self.weights_), np.float32)
-        weights[asnumpy(self.similar_[about])] = row
+            return rows
+        weights = np.zeros((*np.shape(about), len(self.weights_)), np.float32)
+        np.put_along_axis(weights, asnumpy(self.similar_[about]).astype(np.int64), rows, axis=-1)
         return weights
 
     def _fold_in(self, ratings):

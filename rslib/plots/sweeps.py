@@ -11,7 +11,7 @@ def _levels(rows, name):
     return list(dict.fromkeys(row[name] for row in rows))
 
 
-def _sweep_line(ax, rows, name):
+def _sweep_line(ax, rows, name, measure):
     levels = [str(level) for level in _levels(rows, name)]
     colours = (PALETTE[key] for key in ("ours", "published", "good", "other", "accent", "light"))
     for rung, colour in zip(_levels(rows, "rung"), colours, strict=False):
@@ -19,13 +19,13 @@ def _sweep_line(ax, rows, name):
         ax.plot(range(len(levels)), [scores.get(level, np.nan) for level in levels], "o-",
                 color=colour, markersize=5, label=rung)
     ax.set_xticks(range(len(levels)), levels)
-    ax.set_ylabel("probe RMSE, stars", color=PALETTE["grey"])
+    ax.set_ylabel(f"probe RMSE, {measure}", color=PALETTE["grey"])
     ax.grid(axis="y", color=PALETTE["rule"], linewidth=0.6)
     ax.spines[["top", "right", "left"]].set_visible(False)
     ax.legend(frameon=False)
 
 
-def _sweep_map(ax, rows, down, across):
+def _sweep_map(ax, rows, down, across, measure):
     labels = {name: [str(level) for level in _levels(rows, name)] for name in (down, across)}
     grid = np.full((len(labels[down]), len(labels[across])), np.nan)
     for row in rows:
@@ -42,29 +42,31 @@ def _sweep_map(ax, rows, down, across):
     ax.set_xticks(range(grid.shape[1]), labels[across])
     ax.set_yticks(range(grid.shape[0]), labels[down])
     ax.set_ylabel(down, color=PALETTE["grey"])
-    ax.set_title(f"{rows[0]['rung']}: probe RMSE, stars", loc="left", fontsize=10)
+    ax.set_title(f"{rows[0]['rung']}: probe RMSE, {measure}", loc="left", fontsize=10)
     ax.spines[:].set_visible(False)
 
 
-def sweep(ax, rows, names):
+def sweep(ax, rows, names, measure="stars"):
     """Draw probe RMSE over one swept parameter (a line a rung) or two (a map of one rung).
 
     Parameters
     ----------
     ax : Axes
     rows : list of dict
-        One a run and rung: the swept parameters, ``rung`` and ``probe``, in stars.
+        One a run and rung: the swept parameters, ``rung`` and ``probe``.
     names : list of str
         One or two swept parameters; of two, the first runs down.
+    measure : str
+        What the RMSE counts, as ``ratings.measure`` says it.
 
     Returns
     -------
     Axes
     """
     if len(names) == 1:
-        _sweep_line(ax, rows, names[0])
+        _sweep_line(ax, rows, names[0], measure)
     else:
-        _sweep_map(ax, rows, *names)
+        _sweep_map(ax, rows, *names, measure)
     ax.set_xlabel(names[-1], color=PALETTE["grey"])
     ax.tick_params(length=0)
     return ax

@@ -6,5 +6,6 @@ from rslib.runs.rungs import REFERENCES, RUNGS, Rung
 from rslib.runs.shelf import others, read
 from rslib.runs.table import columns, ladder_rows
 
-__all__ = ["RECORDED", "REFERENCES", "RUNGS", "NotebookFailed", "Record", "Rung", "columns", "ladder_rows",
-           "others", "read", "record", "record_predictions", "run_notebook", "runs_root"]
+__all__ = ["RECORDED", "REFERENCES", "RUNGS", "NotebookFailed", "Record", "Rung", "columns",
+           "ladder_rows", "others", "read", "record", "record_predictions", "run_notebook",
+           "runs_root"]

@@ -220,11 +220,11 @@ def record_predictions(rung, split, *, probe, held_out, model, params, n_paramet
     rows, dataset = held_out_of(split, held_out), split.final.info.name
     probe_rmse = clipped_rmse(probe, asnumpy(split.probe.values), split.train.scale)
     params = json.loads(json.dumps(params))
-    folder = place_of(runs_root(), dataset, split.content)
+    place = place_of(runs_root(), dataset, split.content)
     result = Record(rung=rung, dataset=dataset, model=model, params=params, own_label=label,
                     n_parameters=int(n_parameters), n_ratings=len(split.final), seen=seen,
                     measure=split.final.measure, probe_rmse=probe_rmse, fit_seconds=fit_seconds,
-                    content=split.content, folder=folder / f"{rung}~{digest([model, params, seen])}",
+                    content=split.content, folder=place / f"{rung}~{digest([model, params, seen])}",
                     **_scores(rows, split), **_circumstances())
     _write(result, rows)
     return result

@@ -12,14 +12,15 @@ _CINEMATCH = REFERENCES["Cinematch"]
 
 
 def improvement(rmse, zero):
-    r"""Return by how many per cent an error is below another, None where either is unknown.
+    r"""Return by how many per cent an error is below another, None where that can't be told.
 
     .. math:: 100 \, (1 - \mathrm{RMSE} / \mathrm{RMSE}_0)
 
     Parameters
     ----------
     rmse, zero : float or None
-        Stars; ``zero`` is the error of the system to beat.
+        Stars; ``zero`` is the error of the system to beat. Where either is unknown, or there is no
+        error left to beat, the improvement is None.
     """
     return None if rmse is None or not zero else 100 * (1 - rmse / zero)
 
