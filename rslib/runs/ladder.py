@@ -139,7 +139,7 @@ def run_ladder(dataset="ml-latest-small", second=None, *, jobs=2, home=HOME):
 
     other = others[0] if others else None
     report = (_run_and_render, home / "notebooks" / "90_ladder.ipynb",
-              {"DATASET": name, "SECOND": other or "none"},
+              {"DATASET": arguments[name], "SECOND": arguments[other] if other else "none"},
               folder / "notebooks" / "90_ladder.ipynb")
     failures |= _failures(run_many({"90_ladder": report}, title="report"))
     result = Ladder(name, other, facts(worlds[dataset]),
