@@ -21,7 +21,8 @@ class FeatureWeighted(Ridge):
                   + \lambda_z \Big( \sum_f a_f^2 + s^2 \sum_{m,f} v_{mf}^2 \Big)
 
     with :math:`s^2` the variance of the ratings, z the side features, each less its mean and over
-    its standard deviation, and :math:`\bar x` the mean over all members and pairs. A ridge regression on the members, the
+    its standard deviation, and :math:`\bar x` the mean over all members and pairs. A ridge
+    regression on the members, the
     features and their products: interactions of members with, say, the support of a user, at the
     price of M F more weights.
 
