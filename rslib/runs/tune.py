@@ -16,7 +16,7 @@ from rslib.runs.rungs import RUNGS
 from rslib.runs.settings import CHOSEN, OWN, own_params
 from rslib.splits import Split
 
-__all__ = ["MOST_RATINGS", "Choice", "TUNED", "choose", "forget", "remember"]
+__all__ = ["MOST_RATINGS", "TUNED", "Choice", "choose", "forget", "remember"]
 
 TUNED = {
     "baseline-ridge": ("REG_ITEM", "REG_USER"),
