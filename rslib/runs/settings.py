@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, field
 from rslib import models
 from rslib.runs.rungs import RUNGS
 
-__all__ = ["BLEND", "CHOSEN", "OWN", "Own", "chosen_for", "digest", "is_own", "own_params"]
+__all__ = ["BLEND", "BLEND_REG", "CHOSEN", "OWN", "Own", "chosen_for", "digest", "is_own", "own_params"]
 
 CHOSEN = "settings.json"
 """File beside the records of a data set: the notebook parameters chosen on its probe set."""
@@ -105,8 +105,11 @@ OWN = {
 FEWER = ("integrated", "temporal-integrated")
 """Rungs whose notebooks make fewer passes where the ratings of users are very many."""
 
-BLEND = "00000000"
-"""`digest` of blender and members of the blend, as notebook 17 makes them."""
+BLEND = {}
+"""`digest` of each member of the blend, as notebook 17 makes it; ratings without days have fewer."""
+
+BLEND_REG = 28.0
+"""Penalty of its blender, which is the best of several on probe."""
 
 
 def digest(params):
@@ -140,7 +143,9 @@ def is_own(record, chosen=None):
         As `own_params` takes it.
     """
     if record.rung == "blend":
-        return digest(record.params) == BLEND
+        members, reg = record.params["members"], record.params["blender"].get("reg", BLEND_REG)
+        return reg == BLEND_REG and all(BLEND.get(name) == digest(each)
+                                        for name, each in members.items())
     if record.rung not in OWN:
         return record.own_label is not None
     own, params = OWN[record.rung], json.loads(json.dumps(own_params(record.rung, chosen)))
