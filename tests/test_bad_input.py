@@ -86,7 +86,8 @@ def test_bad_options(tmp_path, cache):
             scale=(1, 3.5))
     refused(path, cache, "no column 'who' (given as user=)", "'userId'", user="who")
     refused(path, cache, "one column stands for two things", rating="timestamp")
-    refused(path, cache, "scale must be", error=ValueError, scale=(5, 1))
+    for scale in ((5, 1), (1, 2, 3), "ab", 5):
+        refused(path, cache, "scale must be", error=ValueError, scale=scale)
     folder = write_folder(tmp_path / "ml", movielens_files("ml-20m"))
     refused(folder, cache, "columns of a published format are known", user="userId")
 
@@ -187,6 +188,13 @@ def test_missing(tmp_path, cache):
     refused(tmp_path / "empty", cache, "no ratings in a known format")
     (tmp_path / "a.doc").write_text(HEADER + GOOD)
     refused(tmp_path / "a.doc", cache, "a.doc", ".csv")
+
+
+@pytest.mark.parametrize("name, meant", [("ml-1n", "ml-1m"), ("ML-100K", "ml-100k"),
+                                         ("syntetic-2k", "synthetic"), ("Netflix", "netflix")])
+def test_a_set_that_was_nearly_named(name, meant, cache, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    refused(name, cache, f"{name}: no such file", f"did you mean {meant}?", error=SourceMissing)
 
 
 # Archives and downloads

@@ -206,6 +206,17 @@ def test_a_half_written_store_is_removed(error, fresh, tmp_path, cache, monkeypa
         assert caught.value.errno == errno.ENOSPC and "\n" not in str(caught.value)
 
 
+def test_a_folder_of_stores_that_cannot_be_written_is_said_with_the_remedy(tmp_path, monkeypatch):
+    path = write(tmp_path / "a.csv", [1, 2], [3, 4], [5, 6])
+    (tmp_path / "file").write_text("no folder")
+    for cache in ("file", "file/under/it"):
+        monkeypatch.setenv("RSLIB_CACHE", str(tmp_path / cache))
+        with pytest.raises(OSError, match=r"a file stands .* name another folder by RSLIB_CACHE"):
+            load(path)
+    monkeypatch.setenv("RSLIB_CACHE", str(tmp_path / "elsewhere"))
+    assert len(load(path)) == 2 and len([*(tmp_path / "elsewhere").iterdir()]) == 1
+
+
 def test_a_disk_that_fills_while_the_source_is_read(tmp_path, cache, monkeypatch):
     path = write(tmp_path / "a.csv", [1, 2], [3, 4], [5, 6])
 

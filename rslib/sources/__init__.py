@@ -5,7 +5,9 @@ where its publisher allows. What is read or drawn is kept (see `rslib.sources.st
 load of the same source takes a moment.
 """
 
+import difflib
 import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Unpack
 
@@ -30,6 +32,12 @@ __all__ = ["PUBLISHED", "SourceError", "SourceMissing", "describe", "from_datafr
            "load_fold", "or_planted"]
 
 
+def _close(name):
+    """Return the question whether a known set was meant, where a name is near one."""
+    near = difflib.get_close_matches(name.lower(), [*PUBLISHED, "synthetic"], 1, 0.7)
+    return f"; did you mean {near[0]}?" if near else ""
+
+
 def _place(name):
     """Return the path that a name or a path stands for."""
     if name in PUBLISHED:
@@ -39,7 +47,7 @@ def _place(name):
     path = Path(name).expanduser().absolute()
     if not inside(path)[0].exists():
         raise SourceMissing(f"{name}: no such file or folder, and none of the known sets "
-                            f"{', '.join(PUBLISHED)}, synthetic")
+                            f"{', '.join(PUBLISHED)}, synthetic{_close(name)}")
     # a file of a published set brings its neighbours: titles, probe, the other parts
     if not KNOWN_FILES.fullmatch(path.name):
         return path
@@ -50,7 +58,7 @@ def _place(name):
 
 def load(name_or_path="ml-latest-small", *, user: str | int | None = None,
          item: str | int | None = None, rating: str | int | None = None,
-         time: str | int | None = None, scale: tuple[float, float] | None = None, like=None,
+         time: str | int | None = None, scale: Sequence[float] | None = None, like=None,
          new_users: bool = False, cache: str | Path | None = None,
          **form: Unpack[FormOptions]) -> Ratings:
     """Read ratings by name or from a file, a folder or an archive.
@@ -70,7 +78,7 @@ def load(name_or_path="ml-latest-small", *, user: str | int | None = None,
     user, item, rating, time : str, int or None
         Columns of a table of your own, by name or by position from 0; None finds them by common
         names. Without a time column the ratings carry no days.
-    scale : (float, float) or None
+    scale : (float, float), list of two or None
         Lowest and highest rating, in stars; None takes what the published set declares, or what a
         table of your own holds.
     like : Ratings, Pairs, Numbering, fitted model or None
@@ -80,7 +88,7 @@ def load(name_or_path="ml-latest-small", *, user: str | int | None = None,
         With ``like``: the users are new, and numbered by this file; only the items are as there.
         What ``fold_in`` takes.
     cache : path or None
-        Folder of the stores; None is data/.cache.
+        Folder of the stores; None is the one that RSLIB_CACHE names, else data/.cache.
     **form
         How a table of your own is written: delimiter, decimal, quoting, header, time_unit,
         drop_zeros, duplicates; see `rslib.sources.form.Form`. What is not said is found, or asked
@@ -110,7 +118,7 @@ def load(name_or_path="ml-latest-small", *, user: str | int | None = None,
     """
     numbering = check_like(like, new_users)     # before a long read
     ratings = _read(str(name_or_path), {"user": user, "item": item, "rating": rating, "time": time},
-                    form_of(form), scale, Path(cache or HOME / "data" / ".cache"))
+                    form_of(form), scale, store.place(cache, HOME))
     if numbering is None:
         return ratings
     return renumbered(ratings, numbering, new_users=new_users, label=str(name_or_path))

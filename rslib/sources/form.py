@@ -115,7 +115,10 @@ def checked_scale(scale):
     """Return a scale as two floats, or None; refuse one that is upside down."""
     if scale is None:
         return None
-    low, high = map(float, scale)
+    try:
+        low, high = map(float, scale)
+    except (TypeError, ValueError):
+        low = high = 0.0
     if not low < high:
-        raise ValueError(f"scale must be (lowest, highest), not {scale}")
+        raise ValueError(f"scale must be (lowest, highest), not {scale!r}")
     return low, high

@@ -15,6 +15,7 @@ import sys
 import time
 import warnings
 from contextlib import contextmanager, suppress
+from pathlib import Path
 
 from tqdm import tqdm
 
@@ -22,10 +23,15 @@ from rslib.sources.archives import readable
 from rslib.sources.build import build
 from rslib.sources.saved import FORMAT, is_whole, read, write
 
-__all__ = ["keep", "load"]
+__all__ = ["keep", "load", "place"]
 
 _LARGE = 50 << 20       # bytes of source from which building shows its progress
 _STALE = 86400          # seconds after which a half-written store belongs to no living process
+
+
+def place(cache, home):
+    """Return the folder of the stores: ``cache``, else ``RSLIB_CACHE``, else data/.cache."""
+    return Path(cache or os.environ.get("RSLIB_CACHE") or home / "data" / ".cache")
 
 
 def _digest(*parts):
@@ -36,12 +42,15 @@ def _explain(error, cache, label):
     """Turn what a disk raises into one line, errno kept."""
     reasons = {errno.ENOSPC: "the disk is full", errno.EDQUOT: "the disk quota is used up",
                errno.EACCES: "the folder may not be written to", errno.EPERM: "not permitted",
-               errno.EROFS: "the disk is read-only", errno.EFBIG: "the file grew too large"}
-    elsewhere = error.filename and not str(error.filename).startswith(str(cache))
-    if error.errno not in reasons or elsewhere:
+               errno.EROFS: "the disk is read-only", errno.EFBIG: "the file grew too large",
+               errno.ENOTDIR: "a file stands where a folder is needed"}
+    where = str(error.filename or cache)    # the cache, a file in it, or a folder it would be in
+    if error.errno not in reasons or not (where.startswith(str(cache))
+                                          or str(cache).startswith(where)):
         return error
     return OSError(error.errno, f"{cache}: {reasons[error.errno]}; the store of {label} was not "
-                                "written: make room there, or name another folder with cache=")
+                                "written: make room there, or name another folder by RSLIB_CACHE, "
+                                "or in Python by cache=")
 
 
 @contextmanager

@@ -220,7 +220,7 @@ def load_synthetic(name, cache=None):
         ``synthetic`` (100,000 ratings) or ``synthetic-<n>``, ``synthetic-<n>k``,
         ``synthetic-<n>m``, as in ``synthetic-10m``.
     cache : path or None
-        Folder of the stores; None is data/.cache.
+        Folder of the stores; see `rslib.sources.load`.
 
     Returns
     -------
@@ -245,5 +245,5 @@ def load_synthetic(name, cache=None):
     else:
         size = f"synthetic-{n_ratings}"
         ratings = store.keep(size, [size], _version(), lambda folder: generate(n_ratings),
-                             Path(cache or HOME / "data" / ".cache"))
+                             store.place(cache, HOME))
     return replace(ratings, info=replace(ratings.info, name=name))
