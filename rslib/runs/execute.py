@@ -57,9 +57,9 @@ def _execute(path, parameters, out, start_timeout, n_tries=2):
             return _execute_once(path, parameters, out, start_timeout)
         except PapermillExecutionError as error:
             what = f"{error.ename}: {error.evalue}".splitlines()[0].removesuffix(": ")
-            reason = f"cell [{error.exec_count}]: {what}"
+            reason = f"cell [{_count_as_committed(out)}]: {what}"
         except DeadKernelError:
-            reason = f"cell [{_last_cell(out)}]: the kernel died (out of memory?)"
+            reason = f"cell [{_count_as_committed(out)}]: the kernel died (out of memory?)"
         except RuntimeError as error:
             if n_left:
                 continue
@@ -67,13 +67,39 @@ def _execute(path, parameters, out, start_timeout, n_tries=2):
         raise NotebookFailed(f"{path}: {reason}") from None
 
 
-def _last_cell(out):
-    """Number of the cell that a notebook saved in the middle had come to."""
+def _count_as_committed(out):
+    """Number the cells of a failed copy as in the notebook itself; return that of the last one run.
+
+    The cell that papermill adds for the parameters has a number of its own, by which all others
+    would be one too high for whoever looks for them in the notebook that was run.
+    """
     import nbformat
 
-    states = [cell.metadata.get("papermill", {}).get("status") for cell in
-              nbformat.read(out, as_version=4).cells if cell.cell_type == "code"]
-    return sum(state in ("completed", "running") for state in states)
+    notebook = nbformat.read(out, as_version=4)
+    numbers = {}
+    for cell in notebook.cells:
+        if cell.cell_type != "code" or not _was_run(cell):
+            continue
+        added = "injected-parameters" in cell.metadata.get("tags", [])
+        number = None if added else sum(each is not None for each in numbers.values()) + 1
+        numbers[f"In [{cell.execution_count}]"] = cell.execution_count = number
+        for output in cell.outputs:
+            if output.output_type == "execute_result":
+                output.execution_count = number
+    if not numbers:     # it died before the first
+        return 1
+    *_, (shown, last) = numbers.items()
+    for cell in notebook.cells:
+        if "papermill-error-cell-tag" in cell.metadata.get("tags", []):
+            cell.source = cell.source.replace(shown, f"In [{last}]")
+    nbformat.write(notebook, out)
+    return last
+
+
+def _was_run(cell):
+    """Whether a cell was begun; a status is set of others too, and empty ones are passed over."""
+    begun = cell.metadata.get("papermill", {}).get("start_time")
+    return begun is not None and bool(cell.source.strip())
 
 
 def _keep_failed(folder, error, out):
