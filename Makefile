@@ -1,17 +1,20 @@
 # Every target sets up what it needs, once; later calls install nothing.
 #   make ladder [DATASET=ml-1m | DATASET=path/to/mine.csv]    PYTHON=python3.12 picks the Python
+#   make ladder DATASET=mine.csv OPTIONS="--delimiter ';' --user who"    (rslib ladder --help)
 #   make portable [MODES="nehalem noise-1"]
 .DEFAULT_GOAL := help
 .PHONY: help ladder check test portable lab outputs clean
 
 PYTHON ?=
 DATASET ?=
+OPTIONS =
 JOBS ?= 2
 MODES ?=
 RUN := .venv/bin/python -m
 
 help:
-	@echo "make ladder   run every notebook and write reports/ladder (DATASET=name or file)"
+	@echo "make ladder   run every notebook and write reports/ladder (DATASET=name or file,"
+	@echo "              OPTIONS=\"--delimiter ';' --user who\" says how the file is read)"
 	@echo "make check    ruff and the tests that are quick; for all day"
 	@echo "make test     ruff, pytest, and every notebook against its committed outputs"
 	@echo "make portable the notebooks under other instruction sets, threads and roundings (MODES=...)"
@@ -20,7 +23,7 @@ help:
 	@echo "make clean    remove the environments and everything that was computed"
 
 ladder: .venv/.ready-notebooks
-	@$(RUN) rslib ladder $(if $(DATASET),--dataset "$(DATASET)") --jobs $(JOBS)
+	@$(RUN) rslib ladder $(if $(DATASET),--dataset "$(DATASET)") --jobs $(JOBS) $(OPTIONS)
 
 # One thread a worker: small fits by two threads each wait for the other worker's. make test has all.
 check: .venv/.ready-test
@@ -34,8 +37,10 @@ test: .venv/.ready-test
 portable: .venv/.ready-test
 	@.venv/bin/python tests/portable.py --jobs $(JOBS) $(MODES)
 
+# JupyterLab refuses root, whom a container mostly runs as, unless told; and has no browser there.
 lab: .venv-lab/.ready-lab
-	@.venv-lab/bin/jupyter lab notebooks
+	@echo "JupyterLab says its address, http://localhost:8888/lab?token=..., below; Ctrl-C ends it."
+	@.venv-lab/bin/jupyter lab notebooks $$([ "$$(id -u)" != 0 ] || echo --allow-root --no-browser)
 
 outputs: .venv/.ready-notebooks
 	@for notebook in notebooks/[0-9]*.ipynb; do \
@@ -54,13 +59,14 @@ clean:
 	  if [ -z "$$python" ]; then \
 	    echo "No usable Python: install Python 3.11, 3.12 or 3.13 (or pass PYTHON=/path/to/it)." >&2; exit 2; fi; \
 	  echo "Setting up $$venv with $$("$$python" --version)"; \
-	  if command -v uv >/dev/null; then uv venv --quiet --clear --python "$$(command -v "$$python")" $$venv; \
+	  if command -v uv >/dev/null; then uv venv --clear --python "$$(command -v "$$python")" $$venv; \
 	  else "$$python" -m venv --clear $$venv >/dev/null || \
 	    { echo "Python has no working venv module: install it (Debian: python3-venv) or uv." >&2; exit 2; }; fi; \
 	fi; \
 	target=".[$$extra]"; \
+	echo "Installing rslib[$$extra] and what it needs in $$venv; the first time this takes minutes"; \
 	if command -v uv >/dev/null; then \
-	  uv pip install --quiet --python $$venv/bin/python -c constraints.txt -e "$$target"; \
-	else $$venv/bin/python -m pip install --quiet --disable-pip-version-check \
+	  uv pip install --python $$venv/bin/python -c constraints.txt -e "$$target"; \
+	else $$venv/bin/python -m pip install --disable-pip-version-check \
 	  -c constraints.txt -e "$$target"; fi; \
-	touch $@
+	echo "$$venv is ready"; touch $@
