@@ -11,8 +11,32 @@ import tempfile
 from contextlib import contextmanager
 from pathlib import Path
 
-__all__ = ["new_file", "new_folder", "remove_stale", "scratch_folder", "socket_folder",
-           "write_text"]
+__all__ = ["new_file", "new_folder", "remove_stale", "require_writable", "scratch_folder",
+           "socket_folder", "write_text"]
+
+
+def require_writable(folder, remedy):
+    """Refuse a folder in which nothing can be made, before any work is done for it.
+
+    Parameters
+    ----------
+    folder : str or Path
+        It need not be there.
+    remedy : str
+        What the line ends in.
+
+    Raises
+    ------
+    OSError
+        If it, or what it would be made in, is no folder or may not be written to.
+    """
+    place = Path(folder).absolute()
+    while not os.path.lexists(place):
+        place = place.parent
+    if not place.is_dir():
+        raise NotADirectoryError(f"{folder}: {place} is not a folder; {remedy}")
+    if not os.access(place, os.W_OK | os.X_OK):
+        raise PermissionError(f"{folder}: {place} may not be written to; {remedy}")
 
 
 def _temporary(target):

@@ -10,6 +10,7 @@ SLOW = {
     "test_notebook_outputs.py",
     "test_published.py",
     "test_published_blend.py",
+    "test_run_options.py",
     "test_runs.py",
     "test_synthetic.py",
     "test_a_planted_machine_is_found",

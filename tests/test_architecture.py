@@ -27,7 +27,8 @@ BELOW = {       # what each part may import, beside itself and the ground floor
     "runs": {"ratings", "splits", "metrics", "sources", "kernels", "models", "plots"},
     "blend": {"ratings", "splits", "metrics", "models", "runs"},
     "contest": {"ratings", "metrics"},
-    "__main__": {"runs", "sources", "plots", "contest", "models", "splits"},
+    "commands": {"runs", "sources", "plots", "contest", "models", "splits"},
+    "__main__": {"commands"},
 }
 GROUND = {"files", "backend", "extras"}
 FILES = sorted(PACKAGE.rglob("*.py"))

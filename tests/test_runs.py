@@ -77,7 +77,7 @@ def test_wrong_parameters_are_refused(notebook, parameters, words):
 @pytest.mark.parametrize("words, said", [
     (["run", "toy.ipynb", "-p", "N_FACTOR=8"], "no parameter N_FACTOR"),
     (["run", "toy.ipynb", "-p", "REG"], "'REG' is not NAME=VALUE"),
-    (["run", "none.ipynb"], "none.ipynb: not a readable notebook"),
+    (["run", "none.ipynb"], "none.ipynb: does not exist"),
     (["sweep", "toy.ipynb"], "a sweep needs a grid"),
     (["sweep", "toy.ipynb", "-g", "REGG=1,2"], "no parameter REGG"),
     (["sweep", "toy.ipynb", "-g", "N_FACTORS=1,x"], "must be int"),
@@ -118,7 +118,7 @@ def test_a_failing_notebook_is_kept_with_its_reason(notebook, tmp_path):
     with pytest.raises(runs.NotebookFailed) as caught:
         runs.run_notebook(notebook, {"REG": 0.75}, tmp_path / "out" / "toy.ipynb")
     message = str(caught.value)
-    assert message == f"{notebook}: cell [3]: AssertionError: too much of it"
+    assert message == f"{notebook}: cell [2]: AssertionError: too much of it"
     failed = tmp_path / "out" / "toy.failed"
     assert (failed / "error.txt").read_text() == f"{message}\n"
     assert "too much of it" in (failed / "toy.ipynb").read_text()
@@ -219,13 +219,13 @@ def test_a_failing_run_does_not_stop_the_others(notebook, tmp_path):
     ended = subprocess.run([sys.executable, "-m", "rslib", "sweep", str(tmp_path / "grid.yaml"),
                             "--out", str(folder)], capture_output=True, text=True)
     assert ended.returncode == 1
-    assert ended.stderr.splitlines()[-1].endswith("cell [3]: AssertionError: too much of it")
+    assert ended.stderr.splitlines()[-1].endswith("cell [2]: AssertionError: too much of it")
     failed, = folder.glob("*.failed")
     assert "too much of it" in (failed / "error.txt").read_text()
     assert (failed / "toy.ipynb").is_file() and len(finished(folder)) == 1
     header, good, bad = (folder / "results.csv").read_text().splitlines()
-    assert header == "REG,DATASET,rung,probe,quiz,test,run"
-    assert good.startswith("0.5,a,mf-als,1.") and bad.startswith("0.75,a,,,,,")
+    assert header == "REG,DATASET,rung,probe,run"
+    assert good.startswith("0.5,a,mf-als,1.") and bad.startswith("0.75,a,,,")
 
 
 # the ladder
@@ -244,7 +244,7 @@ def home(tmp_path, monkeypatch):
     (tmp_path / "README.md").write_text(
         "before\n<!-- ladder:toy -->\nold\n<!-- /ladder -->\n"
         "<!-- lecture:toy -->\nold\n<!-- /lecture -->\nafter\n")
-    monkeypatch.setattr(ladder_module, "load", lambda name: toy(name))
+    monkeypatch.setattr(ladder_module, "load", lambda name, **options: toy(name))
     return tmp_path
 
 
@@ -270,7 +270,7 @@ def test_a_failing_notebook_leaves_the_results_of_the_others(home):
     broken.write_text(broken.read_text().replace("FAIL = 0.75", "FAIL = 0.50"))
     ladder = ladder_module.run_ladder("toy", home=home)
     assert list(ladder.failures) == ["02_factors on toy"]
-    assert "02_factors.ipynb: cell [3]: AssertionError" in ladder.failures["02_factors on toy"]
+    assert "02_factors.ipynb: cell [2]: AssertionError" in ladder.failures["02_factors on toy"]
     page = (ladder.folder / "index.html").read_text()
     assert "too much of it" in page and "Global average" in page
     assert "old" in (home / "README.md").read_text()

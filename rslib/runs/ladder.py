@@ -1,7 +1,5 @@
 """The main job: every numbered notebook on the data, then the table, the picture and the page."""
 
-import json
-import math
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,13 +9,18 @@ from rslib.extras import needs
 from rslib.files import write_text
 from rslib.runs.execute import NotebookFailed, run_notebook
 from rslib.runs.page import write_page
-from rslib.runs.parameters import check
+from rslib.runs.parameters import check, with_options
 from rslib.runs.pool import run_many
+from rslib.runs.progress import last_duration, title_of
 from rslib.runs.records import runs_root
+from rslib.runs.rungs import RUNGS
 from rslib.runs.table import ladder_rows
 from rslib.sources import PUBLISHED, load
 
 __all__ = ["Ladder", "facts", "run_ladder"]
+
+_BUNDLED, _N_BUNDLED = "ml-latest-small", 100_836
+_START = 10.0       # seconds that a notebook takes on hardly any ratings: kernel and compilation
 
 
 @dataclass(frozen=True)
@@ -75,24 +78,44 @@ def _run_and_render(notebook, parameters, out):
     _render(out, out.with_suffix(".html"))
 
 
-def _last_duration(out):
-    """Seconds that a notebook took the last time; without one it may be the longest."""
-    try:
-        metadata = json.loads(out.read_text(encoding="utf-8"))["metadata"]
-        return float(metadata["papermill"]["duration"])
-    except (OSError, ValueError, KeyError, TypeError):
-        return math.inf
+def _fit_seconds():
+    """Seconds of the recorded fits of each notebook on the bundled ratings, by its number."""
+    seconds = {}
+    for record in read(_BUNDLED):
+        number = RUNGS[record.rung].notebook
+        seconds[number] = seconds.get(number, 0.0) + record.fit_seconds
+    return seconds
 
 
-def _tasks(notebooks, arguments, folder):
-    """One task a notebook and data set, longest first."""
-    tasks = {}
-    for name, argument in reversed(arguments.items()):
+def _expected(notebooks, sizes, folder):
+    """Seconds that each notebook takes on each data set, by name of the data set and notebook.
+
+    As the last time; else as on the bundled ratings, growing with the number of ratings; else by
+    the recorded fits there, which weigh the notebooks against each other.
+    """
+    fits, expected = _fit_seconds(), {}
+    for name, n_ratings in sizes.items():
         for notebook in notebooks:
-            out = folder / "notebooks" / name / notebook.name
-            tasks[f"{notebook.stem} on {name}"] = (_run_and_render, notebook,
-                                                   {"DATASET": argument}, out)
-    return dict(sorted(tasks.items(), key=lambda task: -_last_duration(task[1][-1])))
+            here = last_duration(folder / "notebooks" / name / notebook.name)
+            there = last_duration(folder.with_name(_BUNDLED) / "notebooks" / _BUNDLED
+                                  / notebook.name)
+            beyond = fits.get(notebook.name[:2], 0.0) if there is None else max(there - _START, 0)
+            expected[name, notebook] = here or _START + beyond * n_ratings / _N_BUNDLED
+    return expected
+
+
+def _tasks(expected, arguments, folder):
+    """One task a notebook and data set, with seconds and titles: set by set, longest first."""
+    tasks, seconds, titles = {}, {}, {}
+    order = list(arguments)
+    for name, notebook in sorted(expected, key=lambda each: (order.index(each[0]),
+                                                             -expected[each])):
+        task = f"{notebook.stem} on {name}"
+        out = folder / "notebooks" / name / notebook.name
+        tasks[task] = (_run_and_render, notebook, arguments[name], out)
+        seconds[task] = expected[name, notebook]
+        titles[task] = f"{title_of(notebook)} on {name}"
+    return tasks, seconds, titles
 
 
 def _failures(outcomes):
@@ -100,7 +123,16 @@ def _failures(outcomes):
             if isinstance(error, NotebookFailed)}
 
 
-def run_ladder(dataset="ml-latest-small", second=None, *, jobs=2, home=HOME):
+def _parameters(notebooks, dataset, options):
+    """Parameters of every notebook for one data set, checked before any is run."""
+    parameters = {"DATASET": _argument(dataset)}
+    for notebook in notebooks:
+        check(notebook, with_options(notebook, parameters, options))
+    return parameters | ({"OPTIONS": options} if options else {})
+
+
+def run_ladder(dataset="ml-latest-small", second=None, *, options=None, jobs=2, out=None,
+               home=HOME):
     """Run every numbered notebook on one or two data sets and write the page of the ladder.
 
     Parameters
@@ -108,9 +140,14 @@ def run_ladder(dataset="ml-latest-small", second=None, *, jobs=2, home=HOME):
     dataset : str
         Name of a data set or path of a user's file.
     second : str or None
-        Another data set, shown beside the first.
+        Another data set, run after the first and shown beside it.
+    options : dict or None
+        How the first is read, as `rslib.sources.load` takes it and JSON can hold it.
     jobs : int
         Notebooks at the same time.
+    out : path or None
+        Folder of the pages; None is reports/ladder, and puts the tables in README.md too, where
+        it has a place for them.
     home : Path
         Folder with notebooks/, reports/ and README.md.
 
@@ -123,27 +160,29 @@ def run_ladder(dataset="ml-latest-small", second=None, *, jobs=2, home=HOME):
     ValueError, OSError
         If a data set cannot be read or a notebook takes no DATASET; nothing has run then.
     """
-    given = [each for each in (dataset, second) if each]
-    worlds = {each: load(each) for each in given}
-    arguments = {ratings.info.name: _argument(each) for each, ratings in worlds.items()}
-    if len(arguments) < len(given):
-        raise ValueError(f"{dataset} and {second} are both called {worlds[dataset].info.name}; "
-                         "rename one of the files")
-    name, *others = arguments
+    how = {dataset: options or {}} | ({second: {}} if second and second != dataset else {})
+    worlds = {each: load(each, **how[each]) for each in how}
+    names = {each: ratings.info.name for each, ratings in worlds.items()}
+    if len({*names.values()}) < len(names):
+        raise ValueError(f"{dataset} and {second} are both called {names[dataset]}: name another "
+                         "or rename the file")
     notebooks = sorted((home / "notebooks").glob("[0-8]*.ipynb"))
-    for notebook in notebooks:
-        check(notebook, {"DATASET": name})
-    folder = home / "reports" / "ladder" / name
+    arguments = {names[each]: _parameters(notebooks, each, how[each]) for each in how}
+    name, *others = arguments
+    folder = (home / "reports" / "ladder" if out is None else Path(out).absolute()) / name
+    sizes = {names[each]: len(ratings) for each, ratings in worlds.items()}
+    tasks, seconds, titles = _tasks(_expected(notebooks, sizes, folder), arguments, folder)
     start = time.perf_counter()
-    failures = _failures(run_many(_tasks(notebooks, arguments, folder), jobs=jobs, title="ladder"))
+    failures = _failures(run_many(tasks, jobs=jobs, title="ladder", expected=seconds,
+                                  titles=titles))
 
     other = others[0] if others else None
     report = (_run_and_render, home / "notebooks" / "90_ladder.ipynb",
-              {"DATASET": arguments[name], "SECOND": arguments[other] if other else "none"},
+              {"DATASET": name, "SECOND": other or "none"},
               folder / "notebooks" / "90_ladder.ipynb")
     failures |= _failures(run_many({"90_ladder": report}, title="report"))
     result = Ladder(name, other, facts(worlds[dataset]),
                     ladder_rows(*worlds.values(), root=runs_root()), failures, folder,
                     time.perf_counter() - start)
-    write_page(result, home)
+    write_page(result, home if out is None else Path(out))
     return result

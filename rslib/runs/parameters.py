@@ -2,18 +2,37 @@
 
 import ast
 import difflib
+import io
 import json
+import tokenize
 from pathlib import Path
 
-__all__ = ["check", "code_cells", "defaults", "parse", "parse_grid"]
+__all__ = ["check", "code_cells", "defaults", "described", "parse", "parse_grid", "require_file",
+           "with_options"]
+
+
+def require_file(path, what):
+    """Refuse a path that names no file; what is like it in its folder may have been meant."""
+    path = Path(path)
+    if path.is_file():
+        return
+    if path.is_dir():
+        raise ValueError(f"{path}: is a folder; give the path of {what}")
+    suffix = path.suffix or ".ipynb"
+    there = sorted(each.stem for each in path.parent.glob(f"*{suffix}"))
+    near = difflib.get_close_matches(path.stem, there, 1)
+    hint = (f"did you mean {path.with_name(near[0] + suffix)}?" if near
+            else f"give the path of {what}")
+    raise ValueError(f"{path}: does not exist; {hint}")
 
 
 def _cells(path):
+    require_file(path, "an .ipynb")
     try:
         cells = json.loads(Path(path).read_text(encoding="utf-8"))["cells"]
-    except (OSError, ValueError, KeyError):
+        return [cell for cell in cells if cell["cell_type"] == "code"]
+    except (OSError, ValueError, KeyError, TypeError):
         raise ValueError(f"{path}: not a readable notebook; give the path of an .ipynb") from None
-    return [cell for cell in cells if cell["cell_type"] == "code"]
 
 
 def code_cells(path):
@@ -26,9 +45,22 @@ def _assignment(node, path):
     target = node.targets[0] if isinstance(node, ast.Assign) else getattr(node, "target", None)
     try:
         return target.id, ast.literal_eval(node.value)
-    except (AttributeError, ValueError):
+    except (AttributeError, TypeError, ValueError):
         raise ValueError(f"{path}: line {node.lineno} of the parameters cell is not "
                          "NAME = literal") from None
+
+
+def _parameters_cell(path):
+    """Source of the tagged cell, and its lines as nodes; both empty where there is none."""
+    for cell in _cells(path):
+        if "parameters" in cell.get("metadata", {}).get("tags", []):
+            source = "".join(cell["source"])
+            try:
+                return source, ast.parse(source).body
+            except SyntaxError as error:
+                raise ValueError(f"{path}: line {error.lineno} of the parameters cell is not "
+                                 "NAME = literal") from None
+    return "", []
 
 
 def defaults(path):
@@ -44,10 +76,18 @@ def defaults(path):
     ValueError
         If the file is no notebook or the cell holds more than literals.
     """
-    for cell in _cells(path):
-        if "parameters" in cell["metadata"].get("tags", []):
-            return dict(_assignment(node, path) for node in ast.parse("".join(cell["source"])).body)
-    return {}
+    return dict(_assignment(node, path) for node in _parameters_cell(path)[1])
+
+
+def described(path):
+    """Return name, default and comment of every parameter of a notebook, in order."""
+    source, nodes = _parameters_cell(path)
+    comments = {token.start[0]: token.string.lstrip("# ")
+                for token in tokenize.generate_tokens(io.StringIO(source).readline)
+                if token.type == tokenize.COMMENT}
+    return [(*_assignment(node, path),
+             " ".join(comments[line] for line in range(node.lineno, node.end_lineno + 1)
+                      if line in comments)) for node in nodes]
 
 
 def _default(path, known, name):
@@ -120,3 +160,22 @@ def parse_grid(path, words):
         grid[name] = (whole if isinstance(whole, list) and not isinstance(default, str)
                       else [_literal(each, default) for each in text.split(",")])
     return grid
+
+
+def with_options(path, parameters, options):
+    """Return parameters with options of `rslib.sources.load` among them, if there are any.
+
+    A notebook that takes them has ``OPTIONS = {}`` in its parameters cell and calls
+    ``load(DATASET, **OPTIONS)``.
+
+    Raises
+    ------
+    ValueError
+        If there are options and the notebook takes none.
+    """
+    if not options:
+        return parameters
+    if not isinstance(defaults(path).get("OPTIONS"), dict):
+        raise ValueError(f"{path}: takes no options of a data set ({', '.join(options)}): its "
+                         "parameters cell has no OPTIONS = {}")
+    return parameters | {"OPTIONS": parameters.get("OPTIONS", {}) | options}

@@ -1,4 +1,4 @@
-"""Run many notebooks side by side, with a bar, so that Ctrl-C stops everything at once."""
+"""Run many notebooks side by side, each told as it ends, so that Ctrl-C stops all at once."""
 
 import logging
 import multiprocessing
@@ -12,8 +12,12 @@ from concurrent.futures.process import BrokenProcessPool
 from tqdm import tqdm
 
 from rslib.runs.execute import NotebookFailed
+from rslib.runs.progress import Progress
 
 __all__ = ["run_many"]
+
+# without tqdm's own guess of what is left, which takes all tasks for equal
+_BAR = "{desc}: {n_fmt}/{total_fmt} [{elapsed}{postfix}]"
 
 
 def _die_with_parent():
@@ -47,24 +51,32 @@ def _show(bar, running, n_left):
     bar.set_postfix_str(f"running {', '.join(running.values()) or 'nothing'}; {n_left} left")
 
 
-def _drain(executor, tasks, jobs, bar):
+def _tell(bar, line):
+    bar.update()
+    bar.write(line, file=sys.stderr)
+
+
+def _drain(executor, tasks, progress, bar):
     """Keep ``jobs`` tasks running until none is left; yield each name with its outcome."""
     waiting, running = list(tasks), {}
     while waiting or running:
-        while waiting and len(running) < jobs:
+        while waiting and len(running) < progress.jobs:
             name = waiting.pop(0)
             function, *arguments = tasks[name]
             running[executor.submit(function, *arguments)] = name
+            progress.begin(name)
         _show(bar, running, len(waiting))
         for future in wait(running, return_when=FIRST_COMPLETED).done:
             name = running.pop(future)
-            bar.update()
-            yield name, _outcome(future, name)
+            outcome = _outcome(future, name)
+            failure = outcome if isinstance(outcome, NotebookFailed) else None
+            _tell(bar, progress.end(name, failure))
+            yield name, outcome
     bar.set_postfix_str("")
 
 
-def run_many(tasks, *, jobs=2, title=""):
-    """Run tasks in ``jobs`` worker processes.
+def run_many(tasks, *, jobs=2, title="", expected=None, titles=None):
+    """Run tasks in ``jobs`` worker processes, begun in their order.
 
     Parameters
     ----------
@@ -74,16 +86,19 @@ def run_many(tasks, *, jobs=2, title=""):
         Tasks that run at the same time.
     title : str
         Text before the progress bar, which is written to stderr.
+    expected, titles : dict or None
+        See `rslib.runs.progress.Progress`.
 
     Returns
     -------
     dict
         Name of each task to what its function returned, or to the `NotebookFailed` it raised.
     """
+    progress = Progress(tasks, jobs, expected, titles)
     executor = ProcessPoolExecutor(jobs, multiprocessing.get_context("spawn"), _prepare_worker)
-    with tqdm(total=len(tasks), desc=title, unit="run", disable=not tasks) as bar:
+    with tqdm(total=len(tasks), desc=title, bar_format=_BAR, disable=not tasks) as bar:
         try:
-            return dict(_drain(executor, tasks, jobs, bar))
+            return dict(_drain(executor, tasks, progress, bar))
         except KeyboardInterrupt:
             for worker in multiprocessing.active_children():
                 worker.terminate()

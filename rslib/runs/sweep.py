@@ -16,7 +16,7 @@ from rslib.files import new_file, remove_stale, scratch_folder, write_text
 from rslib.plots import Table
 from rslib.plots import sweep as draw_sweep
 from rslib.runs.execute import NotebookFailed, run_notebook
-from rslib.runs.parameters import check, code_cells
+from rslib.runs.parameters import check, code_cells, require_file
 from rslib.runs.pool import run_many
 from rslib.runs.rungs import RUNGS
 from rslib.runs.shelf import load_record
@@ -67,7 +67,8 @@ class Sweep:
 
 
 def _digest(*parts):
-    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:16]
+    text = json.dumps(parts, sort_keys=True, default=repr)      # a YAML date is refused later
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 def _source_digest():
@@ -87,14 +88,23 @@ def from_yaml(path):
     with needs("notebooks"):
         import yaml
 
+    require_file(path, "a notebook, or of a YAML file with the keys notebook, parameters and grid")
     try:
         content = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
-    except (OSError, yaml.YAMLError) as error:
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         raise ValueError(f"{path}: not a readable YAML file: "
                          f"{' '.join(str(error).split())}") from None
-    unknown = sorted(set(content) - {"notebook", "parameters", "grid"})
+    kinds = {"notebook": (str, "a path"), "parameters": (dict, "NAME: value"),
+             "grid": (dict, "NAME: [value, value]")}
+    if not isinstance(content, dict):
+        raise ValueError(f"{path}: no keys in it; use notebook, parameters and grid")
+    unknown = sorted(map(str, content.keys() - kinds))
     if unknown:
         raise ValueError(f"{path}: unknown key {unknown[0]}; use notebook, parameters and grid")
+    for key, value in content.items():
+        kind, form = kinds[key]
+        if value is not None and not isinstance(value, kind):
+            raise ValueError(f"{path}: {key} must be {form}, not {value!r}")
     notebook = content.get("notebook")
     return (notebook and path.parent / notebook, content.get("parameters") or {},
             content.get("grid") or {})
@@ -118,19 +128,20 @@ def _name(sweep, parameters):
     return " ".join(f"{name}={parameters[name]}" for name in sweep.grid)
 
 
-def _results(sweep):
+def _results(sweep, quiz_and_test):
     """One row a run and rung: the swept parameters and the scores."""
     order = list(RUNGS)
+    parts = ("probe", "quiz", "test") if quiz_and_test else ("probe",)
     for key, parameters in sweep.runs.items():
         point = {name: parameters[name] for name in sweep.grid}
         records = [load_record(path.parent)
                    for path in (sweep.folder / key).glob("runs/*/*/record.json")]
         for record in sorted(records, key=lambda each: order.index(each.rung)):
-            yield point | {"rung": record.rung, "probe": record.probe_rmse,
-                           "quiz": record.quiz_rmse, "test": record.test_rmse, "run": key}
+            scores = {part: getattr(record, f"{part}_rmse") for part in parts}
+            yield point | {"rung": record.rung} | scores | {"run": key}
         if not records:
-            yield point | {"rung": None, "probe": None, "quiz": None, "test": None,
-                           "run": key if (sweep.folder / key).is_dir() else f"{key}.failed"}
+            run = key if (sweep.folder / key).is_dir() else f"{key}.failed"
+            yield point | {"rung": None} | dict.fromkeys(parts) | {"run": run}
 
 
 def _write_csv(path, rows):
@@ -165,8 +176,8 @@ def _draw(path, rows, names):
         figure.savefig(file, format="png", dpi=150)
 
 
-def _conclude(sweep):
-    rows = list(_results(sweep))
+def _conclude(sweep, quiz_and_test):
+    rows = list(_results(sweep, quiz_and_test))
     _write_csv(sweep.folder / "results.csv", rows)
     scored = [row for row in rows if row["probe"] is not None]
     if scored and len(sweep.grid) <= 2:
@@ -174,7 +185,7 @@ def _conclude(sweep):
     return Table([row | {name: str(row[name]) for name in sweep.grid} for row in rows])
 
 
-def run_sweep(sweep, *, jobs=2):
+def run_sweep(sweep, *, jobs=2, quiz_and_test=False):
     """Run what is missing of a sweep and put its results in one table.
 
     Every run is kept under a key made of the notebook's code, the source of this package and the
@@ -186,6 +197,9 @@ def run_sweep(sweep, *, jobs=2):
     sweep : Sweep
     jobs : int
         Runs at the same time.
+    quiz_and_test : bool
+        Whether the table and ``results.csv`` hold these scores too. Without it they hold those on
+        probe, so that nobody chooses a setting by what stands for the unknown.
 
     Returns
     -------
@@ -198,4 +212,4 @@ def run_sweep(sweep, *, jobs=2):
              for key, parameters in sweep.runs.items() if not (sweep.folder / key).is_dir()}
     outcomes = run_many(tasks, jobs=jobs, title="sweep")
     failures = [each for each in outcomes.values() if isinstance(each, NotebookFailed)]
-    return _conclude(sweep), failures
+    return _conclude(sweep, quiz_and_test), failures

@@ -1,0 +1,71 @@
+"""``rslib data`` and ``rslib models``: what there is, and what was understood of a file."""
+
+import inspect
+from pathlib import Path
+
+from rslib.commands.reading import add_reading, load_asked, reading
+
+__all__ = ["add_commands"]
+
+
+def _pair(words):
+    name, equals, text = words.partition("=")
+    if not equals:
+        raise ValueError(f"-o {words}: write NAME=VALUE, as in -o delimiter=';'")
+    return name, text
+
+
+def _data(arguments):
+    from rslib.plots import Table
+    from rslib.sources import PUBLISHED, describe
+    from rslib.sources.download import here
+
+    options = reading(arguments, map(_pair, arguments.option))
+    if arguments.dataset is None:
+        if options:
+            raise ValueError("data: name the file that the options are for, as in "
+                             "rslib data ratings.csv --delimiter ';'")
+        print(Table([{"data set": name, "here": here(name)} for name in PUBLISHED]
+                    + [{"data set": "synthetic-1m", "here": "made on request, of any size"}]))
+        return 0
+    lines = describe(load_asked(arguments.dataset, options))
+    width = max(len(name) for name, _ in lines) + 2
+    print("\n".join(f"{name:{width}}{words}" for name, words in lines))
+    return 0
+
+
+def _models(arguments):
+    from rslib import load_model
+    from rslib.models import MODELS
+    from rslib.plots import Table
+
+    if not arguments.files:
+        print(Table([{"model": kind.__name__, "": inspect.getdoc(kind).partition("\n")[0]}
+                     for kind in MODELS]))
+        return 0
+    files = [file for place in arguments.files
+             for file in (sorted(place.glob("*.npz")) if place.is_dir() else [place])]
+    if not files:
+        raise ValueError(f"{arguments.files[0]}: no .npz file in this folder")
+    for file in files:
+        model = load_model(file)
+        numbered = "with raw ids" if model.numbering_ is not None else "without raw ids"
+        print(f"{file}: {model}, of {model.n_users_:,} users and {model.n_items_:,} items, "
+              f"{model.n_parameters:,} parameters, {numbered}")
+    return 0
+
+
+def add_commands(commands):
+    """Add both parsers."""
+    data = commands.add_parser("data", help="list the data sets, or load one and print what was "
+                                            "understood of it")
+    data.add_argument("dataset", nargs="?", metavar="NAME|PATH")
+    data.add_argument("-o", dest="option", action="append", default=[], metavar="NAME=VALUE",
+                      help="an option below by its name in Python, as time_unit=minutes")
+    add_reading(data)
+    data.set_defaults(command=_data)
+
+    models = commands.add_parser("models", help="list the models, or say what saved ones are")
+    models.add_argument("files", nargs="*", type=Path, metavar="FILE|FOLDER",
+                        help="a saved model, or a folder of them")
+    models.set_defaults(command=_models)
