@@ -2,6 +2,7 @@
 
 import os
 import sys
+import warnings
 
 from rslib import __version__
 from rslib.commands import contest, data, notebooks
@@ -15,6 +16,11 @@ def _parser():
     for module in (notebooks, data, contest):
         module.add_commands(commands)
     return parser
+
+
+def _note(message, *_):
+    """Say a warning in one line, without the place in the source that it comes from."""
+    print(f"rslib: note: {message}", file=sys.stderr)
 
 
 def _line(error):
@@ -46,7 +52,9 @@ def main(words=None):
     """
     try:
         try:
-            return _answer(words)
+            with warnings.catch_warnings():
+                warnings.showwarning = _note
+                return _answer(words)
         finally:
             print(end="", flush=True)       # here, where it can be noticed that nobody reads
     except BrokenPipeError:

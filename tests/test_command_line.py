@@ -2,6 +2,7 @@
 
 import json
 import os
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -277,6 +278,35 @@ def test_data_says_what_options_made_of_a_file(place, capsys):
     synonyms = "-o user=who -o item=what -o rating=stars -o decimal=, -o scale=1,5"
     assert main(["data", "mine.csv", *synonyms.split()]) == 0
     assert capsys.readouterr().out == by_flags
+
+
+def test_a_warning_is_a_note_of_one_line(place, capsys):
+    (place / "twice.csv").write_text("user,item,rating\n1,2,3\n1,2,4\n")
+    assert main(["data", "twice.csv"]) == 0
+    err = capsys.readouterr().err
+    assert err.startswith("rslib: note: ") and err.count("\n") == 1 and "1 duplicate" in err
+
+
+@pytest.mark.parametrize("words", [
+    "--user who --item 1 --rating stars --decimal ,", "--header no --delimiter tab --wide --user 0",
+    "--quoting no --scale=-10,10 --time-unit '%d %m'", "--drop-zeros --duplicates mean"])
+def test_options_are_written_as_they_are_read(words):
+    from rslib.__main__ import _parser
+
+    def read(words):
+        return reading.reading(_parser().parse_args(["data", "x", *shlex.split(words)]))
+    assert read(reading.written(read(words))) == read(words)
+
+
+def test_what_data_prints_as_options_reads_the_same(place, capsys):
+    (place / "tabs.txt").write_text("7\t10\t4,5\n7\t11\t1\n")
+    assert main("data tabs.txt --header no --decimal , --scale 1,5".split()) == 0
+    out = capsys.readouterr().out
+    options, = [line.removeprefix("options").strip() for line in out.splitlines()
+                if line.startswith("options")]
+    assert "--delimiter tab" in options and "--scale=1,5" in options
+    assert main(["data", "tabs.txt", *shlex.split(options)]) == 0
+    assert capsys.readouterr().out == out
 
 
 def test_a_contest_is_opened_on_a_file_of_ones_own(place, capsys):

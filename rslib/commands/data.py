@@ -3,7 +3,7 @@
 import inspect
 from pathlib import Path
 
-from rslib.commands.reading import add_reading, load_asked, reading
+from rslib.commands.reading import add_reading, load_asked, reading, written
 
 __all__ = ["add_commands"]
 
@@ -19,6 +19,7 @@ def _data(arguments):
     from rslib.plots import Table
     from rslib.sources import PUBLISHED, describe
     from rslib.sources.download import here
+    from rslib.sources.understood import options_of
 
     options = reading(arguments, map(_pair, arguments.option))
     if arguments.dataset is None:
@@ -28,7 +29,10 @@ def _data(arguments):
         print(Table([{"data set": name, "here": here(name)} for name in PUBLISHED]
                     + [{"data set": "synthetic-1m", "here": "made on request, of any size"}]))
         return 0
-    lines = describe(load_asked(arguments.dataset, options))
+    ratings = load_asked(arguments.dataset, options)
+    lines = describe(ratings)
+    if ratings.info.understood:
+        lines.append(("options", written(options_of(ratings.info.understood))))
     width = max(len(name) for name, _ in lines) + 2
     print("\n".join(f"{name:{width}}{words}" for name, words in lines))
     return 0

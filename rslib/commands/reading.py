@@ -1,8 +1,9 @@
 """The options of `rslib.sources.load` as options of a command."""
 
 import json
+import shlex
 
-__all__ = ["add_reading", "load_asked", "reading", "require_data", "value_of"]
+__all__ = ["add_reading", "load_asked", "reading", "require_data", "value_of", "written"]
 
 _COLUMN = "column of the {}, by name or by position from 0"
 _OPTIONS = {        # name in `load`: what its value is called, and what it says
@@ -79,6 +80,20 @@ def reading(arguments, more=()):
     except TypeError as error:          # no such option
         raise ValueError(str(error)) from None
     return options
+
+
+def written(options):
+    """Return options of `load` as they are written on the command line."""
+    words = []
+    for name, value in options.items():
+        flag = f"--{name.replace('_', '-')}"
+        if name in _SWITCHES:
+            words += [flag] if _OPTIONS[name][0] is None else [flag, "yes" if value else "no"]
+        elif name == "scale":
+            words.append(f"{flag}={','.join(f'{each:g}' for each in value)}")
+        else:
+            words += [flag, "tab" if value == "\t" else str(value)]
+    return shlex.join(words)
 
 
 def load_asked(dataset, options):

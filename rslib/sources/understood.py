@@ -11,7 +11,7 @@ from rslib.sources.locate import shown
 from rslib.sources.matrix import MatrixTable
 from rslib.sources.tables import TextTable
 
-__all__ = ["call", "describe", "understood_of"]
+__all__ = ["call", "describe", "options_of", "understood_of"]
 
 _MARKS = {",": "commas", "\t": "tabs", ";": "semicolons", "|": "bars", " ": "spaces",
           "::": "pairs of colons"}
@@ -54,13 +54,19 @@ def understood_of(reader, form, scale):
             "times": clock.said() if "time" in columns else None}
 
 
-def call(understood):
-    """Return the call of `load` that reads the file as it was read."""
+def options_of(understood):
+    """Return the options of `load` that read the file as it was read."""
     form = {name: value for name, value in understood["form"].items()
             if value != getattr(Form, name)}
     options = understood["columns"] | form
     if understood["scale"]:
         options["scale"] = tuple(understood["scale"])
+    return options
+
+
+def call(understood):
+    """Return the call of `load` that reads the file as it was read."""
+    options = options_of(understood)
     words = [repr(understood["path"]), *(f"{name}={value!r}" for name, value in options.items())]
     return f"sources.load({', '.join(words)})"
 
