@@ -14,6 +14,7 @@ from rslib.runs.pool import run_many
 from rslib.runs.progress import last_duration, title_of
 from rslib.runs.records import runs_root
 from rslib.runs.rungs import RUNGS
+from rslib.runs.shelf import read
 from rslib.runs.table import ladder_rows
 from rslib.sources import PUBLISHED, load
 

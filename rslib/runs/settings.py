@@ -7,7 +7,8 @@ from dataclasses import asdict, dataclass, field
 from rslib import models
 from rslib.runs.rungs import RUNGS
 
-__all__ = ["BLEND", "BLEND_REG", "CHOSEN", "OWN", "Own", "chosen_for", "digest", "is_own", "own_params"]
+__all__ = ["BLEND", "BLEND_REG", "CHOSEN", "OWN", "Own", "chosen_for", "digest", "is_own",
+           "own_params"]
 
 CHOSEN = "settings.json"
 """File beside the records of a data set: the notebook parameters chosen on its probe set."""
