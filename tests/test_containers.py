@@ -90,6 +90,17 @@ def test_of_two_tables_one_is_asked_for(tmp_path, cache):
     assert rows_of(load(f"{path}:ml/old/ratings.csv", cache=cache)) == ROWS
 
 
+def test_an_archive_in_an_archive(tmp_path, cache):
+    write_tar(tmp_path / "training_set.tar", {"training_set/mv_0000001.txt": "1:\n"})
+    inner = {"download/training_set.tar": (tmp_path / "training_set.tar").read_text(),
+             "download/probe.txt": BESIDE["probe.txt"]}
+    for path in (write_tar(tmp_path / "prize.tar", inner), write_zip(tmp_path / "p.zip", inner)):
+        assert refusal(path, cache) == (f"{path}: no table of ratings, but an archive in it, "
+                                        "'training_set.tar'; unpack it and name what it holds")
+    path = write_zip(tmp_path / "more.zip", inner | {"mine.csv": TEXT})
+    assert rows_of(load(path, cache=cache)) == ROWS
+
+
 def test_parts_of_parquet(tmp_path, cache):
     folder = tmp_path / "parts"
     folder.mkdir()

@@ -14,7 +14,7 @@ from rslib.sources.tables import Rules, TextTable, as_batch
 
 __all__ = ["MatrixTable", "matrix_table"]
 
-_EMPTY = ("", "nan", "NaN", "NA", "null", "NULL")
+_EMPTY = ("nan", "NaN", "NA", "null", "NULL", *(" " * n for n in range(33)))
 
 
 @dataclass(frozen=True)
@@ -56,8 +56,7 @@ class MatrixTable:
     def _cell_problem(self, role, value, scale):
         if role == "user":
             return problem("user", value, ARROW_TEXT, scale, self.rules)
-        empty = value.strip() in _EMPTY
-        return None if empty else problem("rating", value, None, scale, self.rules)
+        return None if value in _EMPTY else problem("rating", value, None, scale, self.rules)
 
 
 def matrix_table(member, suffix, given, form):

@@ -3,6 +3,7 @@
 import re
 from dataclasses import asdict
 from functools import partial
+from pathlib import PurePath
 
 from rslib.sources import matrix, movielens, netflix, own
 from rslib.sources.archives import (
@@ -87,7 +88,8 @@ def _folder_source(name, path, options, scale):
     parts = [file for file in tables if suffix_of(file.label) in PARQUET]
     if parts and path.is_dir():
         return _table_source(path, parts, options, scale)
-    if len(tables) == 1:
+    packed = [name for name in files if is_archive(PurePath(name))]
+    if len(tables) == 1 and not packed:
         return own_source(path.name.split(".")[0], str(path), _reader_of(tables[0], options),
                           options, scale)
     fit = _with_all_columns(tables, options)
@@ -96,6 +98,9 @@ def _folder_source(name, path, options, scale):
     if fit:
         raise SourceError(f"{path}: {len(fit)} tables of ratings; say which: "
                           + " or ".join(repr(file.label) for file, _ in fit[:6]))
+    if packed:
+        raise SourceError(f"{path}: no table of ratings, but an archive in it, {packed[0]!r}; "
+                          "unpack it and name what it holds")
     raise SourceError(f"{path}: no ratings in a known format: u.data, ratings.dat, ratings.csv, "
                       "mv_*.txt, combined_data_1.txt to 4, Parquet parts, or one table with "
                       "columns for user, item and rating")
