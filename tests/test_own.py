@@ -10,9 +10,10 @@ import pyarrow as pa
 import pytest
 from pyarrow import parquet
 
-from rslib.sources import SourceError, load
+from rslib.sources import SourceError, from_dataframe, load
 from rslib.sources import records as records_module
 from rslib.sources.records import LONGEST, examine, records, split
+from rslib.sources.understood import call
 
 
 def written(tmp_path, content, name="mine.csv"):
@@ -108,6 +109,12 @@ REFUSED = {     # text, options, parts of the message
     "only zeros": ("user,item,rating\n1,10,0\n", {"drop_zeros": True}, "no ratings but zeros"),
     "duplicates": ("user,item,rating\n1,10,5\n2,10,4\n1,10,3\n", {"duplicates": "error"},
                    "user 1 rated item 10 more than once", "duplicates="),
+    "full width": ("user,item,rating\n1,10,5\n2,10,５\n", {}, "row 3, column 'rating': '５'"),
+    "break in a number": ('user,item,rating\n1,10,"5\n"\n', {}, "row 2, column 'rating': '5"),
+    "break, and a scale": ('user,item,rating\n1,10,"9\n"\n', {"scale": (1, 5)}, "row 2, column"),
+    "lone colons": ("1::10::5\n2:3::10::4\n", {"header": None}, "row 2: has a single ':'"),
+    "names of rows": ("user,item,rating,time\n1,5,10,2.5,1126045800\n", {},
+                      "row 2: has 5 columns separated by ',', not 4"),
     "quotes as letters": ('user\titem\ttitle\trating\n1\t2\t"a\tb"\t3\n1\t3\t"Al\t4\n', {},
                           "row 2: has 5 columns", "quotes are read as letters"),
 }
@@ -260,6 +267,10 @@ def test_parquet_views_and_bytes(tmp_path, cache):
     ([1.0, 2.0**53], "row 2, column 'user': 9007199254740992 may have lost digits"),
     ([1.0, 0.5], "row 2, column 'user': '0.5'"),
     ([b"a", b"\xff"], "row 2, column 'user': is not UTF-8"),
+    (np.array([1, 2**24], np.float32), "row 2, column 'user': 16777216 may have lost digits"),
+    (np.array([1, 2**11], np.float16), "row 2, column 'user': 2048 may have lost digits"),
+    ([True, False], "column 'user': bool is no type of ids"),
+    (np.array([1, 2], "datetime64[ms]"), "column 'user': timestamp[ms] is no type of ids"),
 ])
 def test_parquet_ids_that_are_none(ids, words, tmp_path, cache):
     path = tmp_path / "a.parquet"
@@ -275,9 +286,28 @@ def test_large_ids_of_parquet_keep_their_digits(tmp_path, cache):
     assert (ratings.info.user_ids[ratings.users] == ids).all()
 
 
+def test_whole_ratings_of_parquet_are_rounded_like_others(tmp_path, cache):
+    large = 2**24 + 1
+    for kind in (pa.int64(), pa.uint32(), pa.decimal128(19, 0), pa.string()):
+        table = pa.table({"user": [1], "item": [1], "rating": pa.array([large]).cast(kind)})
+        parquet.write_table(table, tmp_path / "a.parquet")
+        assert load(tmp_path / "a.parquet", cache=cache).values.tolist() == [float(2**24)]
+
+
+def test_columns_of_one_name_in_parquet(tmp_path, cache):
+    table = pa.table([[1, 2], [10, 10], [5, 4], [1, 2]], ["user", "item", "rating", "rating"])
+    path = tmp_path / "a.parquet"
+    parquet.write_table(table, path)
+    assert "rating=2 or rating=3" in refusal(path, cache)
+    assert rows_of(load(path, rating=2, cache=cache)) == [(1, 10, 5), (2, 10, 4)]
+    ratings = load(path, rating=3, cache=cache)
+    assert rows_of(ratings) == rows_of(from_dataframe(table, rating=3)) == [(1, 10, 1), (2, 10, 2)]
+    assert "user=0, item=1, rating=3)" in call(ratings.info.understood)
+
+
 # A matrix of users by items
 
-MATRIX = "who;Alien;Solaris, 1972;Stalker\nann;5;;4,5\nbob;;NaN;\ncy;0;3;1\n"
+MATRIX = "who;Alien;Solaris, 1972;Stalker\nann;5;  ;4,5\nbob;;NaN;\ncy;0;3;1\n"
 
 
 def test_a_matrix(tmp_path, cache):

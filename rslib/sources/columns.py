@@ -3,14 +3,34 @@
 Ids and titles are text of variable width on both sides, so memory follows the text.
 """
 
+import re
+
 import numpy as np
 import pyarrow as pa
 
-__all__ = ["ARROW_TEXT", "TEXT", "as_array", "is_any_text", "is_text", "ranks_within_days"]
+__all__ = ["ARROW_TEXT", "TEXT", "as_array", "is_any_text", "is_number", "is_text",
+           "number", "ranks_within_days"]
 
 ARROW_TEXT = pa.large_string()      # the offsets of pa.string() end at 2 GiB of text
 TEXT = np.dtypes.StringDType()
 _BLOCK = 1 << 17        # rows turned into Python text at once
+_NUMBER = re.compile(r"[ \t]*[-+]?(?:(?:\d+\.?\d*|\.\d+)(?:e[-+]?\d+)?|inf(?:inity)?|nan)[ \t]*",
+                     re.A | re.I)
+
+
+def number(text, decimal="."):
+    """Return the number that text is to Arrow, which knows fewer than Python.
+
+    Raises
+    ------
+    ValueError
+        If it is none.
+    """
+    if decimal != ".":
+        text = "" if "." in text else text.replace(decimal, ".")
+    if not _NUMBER.fullmatch(text):
+        raise ValueError("not a number")
+    return float(text)
 
 
 def is_text(kind):
@@ -22,6 +42,12 @@ def is_any_text(kind):
     """Return True for every Arrow type that holds text, as bytes too."""
     checks = ("string", "large_string", "string_view", "binary", "large_binary", "binary_view",
               "fixed_size_binary")
+    return any(getattr(pa.types, f"is_{check}")(kind) for check in checks)
+
+
+def is_number(kind):
+    """Return True for the Arrow types of numbers, and for that of a column that holds nothing."""
+    checks = ("integer", "floating", "decimal", "null")
     return any(getattr(pa.types, f"is_{check}")(kind) for check in checks)
 
 

@@ -14,7 +14,8 @@ from rslib.sources.errors import SourceError
 from rslib.sources.form import FormOptions, checked_scale, form_of
 from rslib.sources.like import check_like, renumbered
 from rslib.sources.own import column_kinds, with_times
-from rslib.sources.tables import ParquetTable, Rules
+from rslib.sources.tables import Rules
+from rslib.sources.typed import ParquetTable
 from rslib.sources.understood import understood_of
 
 __all__ = ["from_dataframe"]
@@ -30,8 +31,8 @@ class _FrameTable(ParquetTable):
     label = "dataframe"
 
     def raw(self):
-        for batch in self.table.select([*self.columns.values()]).to_batches(_ROWS):
-            yield self.label, batch
+        for batch in self.table.to_batches(_ROWS):
+            yield self.label, self.by_role(batch)
 
 
 def _arrow_table(frame):
@@ -84,8 +85,9 @@ def from_dataframe(frame, *, user: str | int | None = None, item: str | int | No
     numbering = check_like(like, new_users)
     table, options, scale = _arrow_table(frame), form_of(form), checked_scale(scale)
     given = {"user": user, "item": item, "rating": rating, "time": time}
-    columns, kinds, types = column_kinds("dataframe", table.schema, given, options)
-    reader = _FrameTable((), columns, types, Rules(drop_zeros=options.drop_zeros), table)
+    positions, kinds, types = column_kinds("dataframe", table.schema, given, options)
+    reader = _FrameTable((), tuple(table.schema.names), positions, types,
+                         Rules(drop_zeros=options.drop_zeros), table)
     reader = with_times(reader, kinds, options)
     source = Source(name, "dataframe", reader, scale=scale, duplicates=options.duplicates,
                     understood=understood_of(reader, options, scale) | {"path": "dataframe"})

@@ -11,12 +11,14 @@ import re
 import numpy as np
 import pyarrow as pa
 
+from rslib.sources.columns import number
 from rslib.sources.errors import SourceError
 from rslib.sources.records import records, split
 from rslib.sources.times import LATEST
 
-__all__ = ["BadValue", "TooLarge", "bad_line", "bad_row", "place", "problem", "shown"]
+__all__ = ["BadValue", "TooLarge", "bad_line", "bad_row", "exact", "place", "problem", "shown"]
 
+_FLOATS = (float, np.floating)
 _INT64 = 2**63
 _LONG = 60      # letters of a value that a message shows
 
@@ -44,20 +46,24 @@ def _cut(value):
     return text if len(text) <= _LONG else text[:_LONG] + "...'"
 
 
+def exact(kind):
+    """Return the number from which on floats of a NumPy type skip whole numbers."""
+    return 2.0 ** (np.finfo(kind).nmant + 1)
+
+
 def _missing(value):
-    return value is None or (isinstance(value, float) and math.isnan(value)) or (
+    return value is None or (isinstance(value, _FLOATS) and math.isnan(value)) or (
         not str(value).strip() or str(value) == "NaT")
 
 
 def _id_problem(value, kind):
     if _missing(value):
         return "is empty"
-    if isinstance(value, bytes):
-        value = value.decode("utf-8", "surrogateescape")
-    if isinstance(value, float) and abs(value) >= 2**53 and pa.types.is_integer(kind):
+    decimals = isinstance(value, _FLOATS) and pa.types.is_integer(kind)
+    if decimals and abs(value) >= exact(type(value)):
         return (f"{value:.0f} may have lost digits, since the column holds decimals; keep ids as "
                 "whole numbers or as text")
-    text = str(int(value) if isinstance(value, float) and value.is_integer() else value).strip()
+    text = str(int(value) if isinstance(value, _FLOATS) and value.is_integer() else value).strip()
     if any("\ud800" <= letter <= "\udfff" for letter in text):
         return "is not UTF-8 text; save the file as UTF-8"
     return _integer_problem(text) if pa.types.is_integer(kind) else None
@@ -72,30 +78,20 @@ def _integer_problem(text):
     return None
 
 
-def _number(value, decimal):
-    if isinstance(value, bytes):
-        value = value.decode("utf-8", "replace")
-    if isinstance(value, str):
-        if "_" in value or (decimal != "." and "." in value):
-            raise ValueError
-        value = value.replace(decimal, ".")
-    return float(value)
-
-
 def _rating_problem(value, scale, rules):
     if value is None or not str(value).strip():
         return "is empty"
     try:
-        number = _number(value, rules.decimal)
+        found = number(value, rules.decimal) if isinstance(value, str) else float(value)
     except (TypeError, ValueError):
         other = "," if rules.decimal == "." else "."
         comma = re.fullmatch(rf"\s*-?\d*{re.escape(other)}\d+\s*", str(value))
         return f"{_cut(value)} is not a number" + (f"; pass decimal={other!r}" if comma else "")
-    if not abs(number) <= float(np.finfo(np.float32).max):
+    if not abs(found) <= float(np.finfo(np.float32).max):
         return f"{_cut(value)} is not a finite number"
-    if rules.drop_zeros and number == 0:
+    if rules.drop_zeros and found == 0:
         return None
-    if scale is not None and not scale[0] <= np.float32(number) <= scale[1]:
+    if scale is not None and not scale[0] <= np.float32(found) <= scale[1]:
         return f"{value} is outside the declared scale {scale[0]:g} to {scale[1]:g}"
     return None
 
@@ -105,8 +101,8 @@ def _time_problem(value, rules):
         return "is empty"
     clock = rules.clock
     try:
-        text = value.replace(rules.decimal, ".") if isinstance(value, str) else value
-        seconds = clock.seconds_of_one(text if clock.type == pa.float64() else value)
+        plain = clock.type == pa.float64() and isinstance(value, str)
+        seconds = clock.seconds_of_one(number(value, rules.decimal) if plain else value)
     except (TypeError, ValueError, OverflowError):
         return (f"{_cut(value)} is not one of the {clock.said()} that the column holds"
                 + ("" if clock.told else " from its first row on"))
@@ -157,6 +153,9 @@ def _row_problem(record, table, scale, check):
             else ""
         return None, (f"has {len(fields)} columns separated by {table.delimiter!r}, "
                       f"not {len(table.names)}{hint}")
+    if len(table.delimiter) > 1 and any(table.delimiter[0] in field for field in fields):
+        return None, (f"has a single {table.delimiter[0]!r} beside {table.delimiter!r}; separate "
+                      "the columns by something else")
     for role, position in table.positions.items():
         found = (check(role, fields[position], scale) if check else
                  problem(role, fields[position], table.types[role], scale, table.rules))
@@ -198,6 +197,12 @@ def _first_line(error):
     return (str(error).splitlines() or [type(error).__name__])[0][:300]
 
 
+def _plain(value):
+    """Return text as the readers of types take it: without the space around it."""
+    value = value.decode("utf-8", "surrogateescape") if isinstance(value, bytes) else value
+    return value.strip() if isinstance(value, str) else value
+
+
 def bad_row(batches, table, scale, error):
     """Return the error that names the first bad row of a Parquet table.
 
@@ -209,10 +214,11 @@ def bad_row(batches, table, scale, error):
         first, file = (1, label) if label != file else (first, file)
         for row, values in enumerate(zip(*batch.values(), strict=True), first):
             for role, value in zip(batch, values, strict=True):
+                value = _plain(value)
                 found = problem(role, value, table.types[role], scale, table.rules)
                 if found:
                     return SourceError(f"{label}: row {row}, column "
-                                       f"{table.columns[role]!r}: {found}")
+                                       f"{table.name(role)!r}: {found}")
         first += len(batch["user"])
     if first == 1:
         return SourceError(f"{label}: columns and no ratings")

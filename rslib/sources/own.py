@@ -3,12 +3,13 @@
 import pyarrow as pa
 from pyarrow import parquet
 
-from rslib.sources.columns import ARROW_TEXT, is_any_text
+from rslib.sources.columns import ARROW_TEXT, is_any_text, is_number
 from rslib.sources.errors import SourceError
 from rslib.sources.layout import SAMPLE, layout
 from rslib.sources.roles import columns_of
-from rslib.sources.tables import ParquetTable, Rules, TextTable
+from rslib.sources.tables import Rules, TextTable
 from rslib.sources.times import Clock, looks_like_times, recognise
+from rslib.sources.typed import ParquetTable
 
 __all__ = ["column_kinds", "parquet_table", "text_table", "with_times"]
 
@@ -45,7 +46,7 @@ def text_table(member, suffix, given, form):
     clock = Clock()
 
     def sampled(position):
-        return [row[position] if position < len(row) else "" for row in rows]
+        return [row[position] if len(row) == len(names) else "" for row in rows]
 
     if "time" in positions:
         position = positions["time"]
@@ -72,30 +73,38 @@ def _schema(member):
         raise SourceError(f"{member.label}: not a Parquet file, or a truncated one") from None
 
 
+def _types(schema, name):
+    return [field.type for field in schema if field.name == name]
+
+
 def column_kinds(label, schema, given, form):
-    """Return the columns by role, their types, and those they are read as but for times."""
+    """Return the positions by role, their types, and those they are read as but for times."""
     ours = [name for name in form.given() if name not in ("time_unit", "drop_zeros", "duplicates")]
     if ours:
         raise SourceError(f"{label}: {ours[0]}= is for text; the columns of Parquet files and data "
                           "frames have names and types")
     positions = columns_of(label, schema.names, given)
-    columns = {role: schema.names[position] for role, position in positions.items()}
     kinds = {role: schema.field(position).type for role, position in positions.items()}
     kinds = {role: kind.value_type if pa.types.is_dictionary(kind) else kind
              for role, kind in kinds.items()}
     types = {role: ARROW_TEXT if is_any_text(kinds[role]) else pa.int64()
              for role in ("user", "item")}
-    return columns, kinds, types | {"rating": pa.float32()}
+    for role in types:
+        if not (is_any_text(kinds[role]) or is_number(kinds[role])):
+            raise SourceError(f"{label}: column {schema.names[positions[role]]!r}: "
+                              f"{str(kinds[role])[:60]} is no type of ids; make them whole numbers "
+                              "or text")
+    return positions, kinds, types | {"rating": pa.float32()}
 
 
 def with_times(table, kinds, form):
     """Return a Parquet or frame reader that knows how its times are written."""
     if "time" not in kinds:
         return table
-    kind, name, clock = kinds["time"], table.columns["time"], Clock("dates")
-    _, batch = next(table.raw(), (None, None))
-    if not pa.types.is_temporal(kind) and batch is not None:
-        values = batch[name][:SAMPLE].to_pylist()
+    kind, name, clock = kinds["time"], table.name("time"), Clock("dates")
+    _, columns = next(table.raw(), (None, None))
+    if not pa.types.is_temporal(kind) and columns is not None:
+        values = columns["time"][:SAMPLE].to_pylist()
         values = [value.decode("utf-8", "replace") if isinstance(value, bytes) else value
                   for value in values]
         clock = clock_of(form, values, name, table.label, 1)
@@ -107,13 +116,13 @@ def with_times(table, kinds, form):
 def parquet_table(members, given, form):
     """Return the reader of Parquet files of one layout; see `text_table`."""
     schema = _schema(members[0])
-    columns, kinds, types = column_kinds(members[0].label, schema, given, form)
+    positions, kinds, types = column_kinds(members[0].label, schema, given, form)
     for member in members[1:]:
         other = _schema(member)
-        for name in columns.values():
-            if name not in other.names or other.field(name).type != schema.field(name).type:
+        for name in {schema.names[position] for position in positions.values()}:
+            if _types(other, name) != _types(schema, name):
                 raise SourceError(f"{member.label}: column {name!r} is missing or of another type "
                                   f"than in {members[0].label}; the parts of a folder must agree")
-    table = ParquetTable(tuple(members), columns, types,
+    table = ParquetTable(tuple(members), tuple(schema.names), positions, types,
                          Rules(Clock(), form.decimal, form.drop_zeros))
     return with_times(table, kinds, form)

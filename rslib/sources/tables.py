@@ -1,4 +1,4 @@
-"""Streamed readers of delimited text and Parquet: batches of user, item, rating, time.
+"""Streamed reader of delimited text: batches of user, item, rating, time.
 
 Every reader of ratings offers the same three things: ``size`` in bytes, ``batches(progress)``,
 and ``locate(scale, error)``, which turns the failure of a batch into the line to show the user.
@@ -10,17 +10,14 @@ from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
-from pyarrow import csv, parquet
+from pyarrow import csv
 from tqdm.utils import CallbackIOWrapper
 
 from rslib.sources.archives import Member
-from rslib.sources.columns import ARROW_TEXT, is_any_text
-from rslib.sources.errors import SourceError
-from rslib.sources.locate import BadValue, TooLarge, bad_line, bad_row
+from rslib.sources.locate import BadValue, TooLarge, bad_line
 from rslib.sources.times import LATEST, Clock
 
-__all__ = ["Batch", "ParquetTable", "Rules", "TextTable", "as_batch"]
+__all__ = ["Batch", "Rules", "TextTable", "as_batch"]
 
 _BLOCK = 1 << 20    # bytes parsed at once; pyarrow reads 32 blocks ahead
 _UNIX = Clock()
@@ -182,85 +179,3 @@ class TextTable:
         if isinstance(error, TooLarge):
             table = replace(self, types=self.types | {error.role: pa.int64()})
         return bad_line(table, scale, error)
-
-
-def _listed(column):
-    """Return a column as a list; times as datetime64, since datetime ends with the year 9999."""
-    if pa.types.is_timestamp(column.type) or pa.types.is_date(column.type):
-        seconds = column.cast(pa.timestamp("s"), safe=False)
-        return list(seconds.to_numpy(zero_copy_only=False))
-    return column.to_pylist()
-
-
-def _cast(column, kind):
-    """Return a column of whatever type as the one wanted."""
-    if pa.types.is_dictionary(column.type):
-        values = column.dictionary
-        text = is_any_text(values.type)
-        column = (values.cast(ARROW_TEXT) if text else values).take(column.indices)
-    if is_any_text(column.type) and kind != ARROW_TEXT:
-        column = pc.utf8_trim_whitespace(column.cast(pa.string()))
-    if pa.types.is_floating(column.type) and pa.types.is_integer(kind):
-        column = pc.if_else(pc.is_nan(column), pa.scalar(None, column.type), column)
-        if pc.any(pc.greater_equal(pc.abs(column), 2.0 ** 53)).as_py():
-            raise BadValue("an id that has lost digits")
-    return column.cast(kind)
-
-
-@dataclass(frozen=True)
-class ParquetTable:
-    """Ratings in Parquet files of one layout.
-
-    Parameters
-    ----------
-    members : tuple of Member
-    columns : dict of str to str
-        Column of user, item, rating and, if any, time.
-    types : dict of str to pyarrow.DataType
-        What each of those is read as.
-    rules : Rules
-    """
-
-    members: tuple[Member, ...]
-    columns: dict[str, str]
-    types: dict[str, pa.DataType]
-    rules: Rules = _PLAIN
-
-    @property
-    def label(self):
-        return self.members[0].label
-
-    @property
-    def size(self):
-        return sum(member.size for member in self.members)
-
-    def replaced(self, types, clock):
-        """Return the same reader with other types and another clock."""
-        return replace(self, types=types, rules=replace(self.rules, clock=clock))
-
-    def raw(self):
-        """Yield the batches as they are, each with what messages call its file."""
-        for member in self.members:
-            try:
-                with member.open() as stream, parquet.ParquetFile(stream) as file:
-                    for batch in file.iter_batches(1 << 19, columns=[*self.columns.values()]):
-                        yield member.label, batch
-            except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
-                if getattr(error, "errno", None):
-                    raise
-                raise SourceError(f"{member.label}: the file is damaged, or not Parquet that can "
-                                  "be read") from None
-
-    def batches(self, scale, progress):
-        """Yield checked batches, telling ``progress`` the bytes read."""
-        for _, batch in self.raw():
-            columns = {role: _cast(batch[name], self.types[role])
-                       for role, name in self.columns.items()}
-            yield as_batch(columns, scale, self.rules)
-            progress(batch.nbytes)
-
-    def locate(self, scale, error):
-        """Return the error that names the first bad row."""
-        lists = ((label, {role: _listed(batch[name]) for role, name in self.columns.items()})
-                 for label, batch in self.raw())
-        return bad_row(lists, self, scale, error)

@@ -33,18 +33,16 @@ def understood_of(reader, form, scale):
     reader = reader.cells if wide else reader
     found = asdict(form) | {"time_unit": None}
     text = isinstance(reader, TextTable)
+    names, used, quotes = list(reader.names), {*reader.positions.values()}, ""
+    named = (form.header or not text) and len({*names}) == len(names)
+    columns = {role: names[k] if named else k for role, k in reader.positions.items()}
+    unused = [name for k, name in enumerate(names) if k not in used]
     if text:
-        names, columns = list(reader.names), reader.positions
-        named = form.header and len({*names}) == len(names)
-        columns = {role: names[k] if named else k for role, k in columns.items()}
-        unused = [name for k, name in enumerate(names) if k not in reader.positions.values()]
         found["delimiter"] = reader.delimiter
         quotes = "; quotes hold fields together" if reader.quoting \
             else "; quotes are letters" if reader.rules.stray or form.quoting is False else ""
         if reader.rules.stray:
             found["quoting"] = False
-    else:
-        columns, unused, quotes = reader.columns, [], ""
     if wide:
         columns, unused = {"user": columns["user"]}, []
     if "time" in columns:
