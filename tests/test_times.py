@@ -135,6 +135,60 @@ def test_a_column_of_times_that_no_name_tells_is_pointed_at(tmp_path, cache):
         load(csv_file(tmp_path, ["Alien", "Solaris"], "title"), cache=cache)
 
 
+WRITTEN = {     # format: text, seconds or None
+    "%d/%m/%Y": [("06/09/2005", "2005-09-06"), ("6/9/2005", "2005-09-06"), ("31/02/2005", None),
+                 ("29/02/2005", None), ("29/02/2004", "2004-02-29"), ("06/09/2005 x", None)],
+    "%d %b %y %H:%M:%S.%f": [("06 Sep 05 22:30:00.75", "2005-09-06T22:30:00.750")],
+    "%H:%M %z, %m/%d/%Y": [("22:30 +0300, 09/06/2005", "2005-09-06T19:30:00"),
+                           ("01:30 +0300, 02/29/2005", None)],
+    "%Y %j": [("2005 249", "2005-09-06"), ("2005 365", "2005-12-31")],
+    "%H:%M:%S %d.%m.%Y": [("22:30:60 06.09.2005", None)],
+    "100%% on %Y-%m-%d": [("100% on 2005-09-06", "2005-09-06")],
+}
+
+
+@pytest.mark.parametrize("form", WRITTEN)
+def test_formats_are_those_of_strptime(form):
+    clock = Clock(form)
+    for text, expected in WRITTEN[form]:
+        found = clock.seconds(pa.array([f" {text} "], pa.large_string())).tolist()
+        if expected is None:
+            assert np.isnan(found), text
+            with pytest.raises(ValueError):
+                clock.seconds_of_one(text)
+        else:
+            when = datetime.fromisoformat(expected).replace(tzinfo=UTC).timestamp()
+            assert found == [when] == [clock.seconds_of_one(text)], text
+
+
+@pytest.mark.parametrize("unit", ["%q", "%F", "%", "%d/%d/%Y", "%d %", "bad %q"])
+def test_formats_that_are_none(unit, tmp_path, cache):
+    with pytest.raises(ValueError, match="time_unit must be one of"):
+        load(csv_file(tmp_path, [UNIX]), time_unit=unit, cache=cache)
+
+
+@pytest.mark.parametrize("values", [
+    ["20050906T223000"], ["2005-W36-2"], ["2005-09-06x22:30"], ["2005-09-06T22:30:00 Z"],
+    ["2005-09-06T22:30:00,5"], ["2005-09"]])
+def test_other_forms_of_iso_are_asked_for(values, tmp_path, cache):
+    path = csv_file(tmp_path, values)
+    assert "is neither a number nor an ISO date; say how" in refusal(path, cache)
+    later = csv_file(tmp_path, ["2005-09-06", *values])
+    assert "row 3, column 'timestamp': '" in refusal(later, cache)
+
+
+def test_space_around_dates(tmp_path, cache):
+    path = csv_file(tmp_path, [" 2005-09-06", "2005-09-08T10:00 "])
+    assert load(path, cache=cache).days.tolist() == [0, 2]
+
+
+@pytest.mark.parametrize("value", ['"1126045800\n"', "１１２６０４５８００", "1_126_045_800",
+                                   "\u00a01126045800"])
+def test_numbers_of_python_alone_are_no_times(value, tmp_path, cache):
+    message = refusal(csv_file(tmp_path, [UNIX, value]), cache)
+    assert "column 'timestamp': '" in message and "is not one of the unix seconds" in message
+
+
 def test_decimal_commas_in_times(tmp_path, cache):
     path = csv_file(tmp_path, ["38601,9375", "38602,5"])
     ratings = load(path, time_unit="excel", decimal=",", cache=cache)

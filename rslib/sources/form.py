@@ -4,7 +4,7 @@ import difflib
 from dataclasses import asdict, dataclass, fields
 from typing import TypedDict
 
-from rslib.sources.times import UNITS
+from rslib.sources.times import UNITS, is_format
 
 __all__ = ["Form", "FormOptions", "checked_scale", "form_of"]
 
@@ -85,7 +85,7 @@ class Form:
                 raise ValueError(f"{name} must be one of {', '.join(map(repr, allowed))}, not "
                                  f"{getattr(self, name)!r}")
         unit = self.time_unit
-        if unit is not None and unit not in UNITS and "%" not in str(unit):
+        if unit is not None and unit not in UNITS and not is_format(unit):
             raise ValueError(f"time_unit must be one of {', '.join(UNITS)}, or a format such as "
                              f"'%d/%m/%Y', not {unit!r}")
 

@@ -9,10 +9,11 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from rslib.sources.columns import ARROW_TEXT
+from rslib.sources.columns import ARROW_TEXT, number
 from rslib.sources.errors import SourceError
 
-__all__ = ["LATEST", "UNITS", "Clock", "looks_like_times", "recognise", "seconds_of"]
+__all__ = ["LATEST", "UNITS", "Clock", "is_format", "looks_like_times", "recognise",
+           "seconds_of"]
 
 LATEST = 4_102_444_800      # seconds from 1970 to 2100
 _RECENT = 473_385_600       # seconds from 1970 to 1985: before, numbers have no obvious unit
@@ -20,6 +21,8 @@ _PER_SECOND = {"seconds": 1, "milliseconds": 10**3, "microseconds": 10**6, "nano
 _SECONDS = {"minutes": 60, "hours": 3600, "days": 86400}
 _EXCEL = 25_569             # the serial number of 1970-01-01
 UNITS = (*_PER_SECOND, *_SECONDS, "excel", "year", "yyyymmdd", "iso")
+_ISO = re.compile(r"\d{4}-\d\d-\d\d(?:[ T]\d\d(?::\d\d(?::\d\d(?:\.\d{1,9})?)?)?"
+                  r"(Z|[-+]\d\d(?::?\d\d)?)?)?", re.A)     # what Arrow reads
 
 
 def _of_calendar(numbers, unit):
@@ -58,6 +61,43 @@ def seconds_of(numbers, unit):
     return _of_calendar(numbers, unit)
 
 
+def is_format(text):
+    """Return True for a format that `datetime.strptime` knows, and that says more than text."""
+    try:
+        datetime.strptime("", str(text))
+    except ValueError as error:
+        return "%" in str(text) and str(error).startswith("time data ")
+    except re.error:        # one part of a date twice
+        return False
+    return False
+
+
+def _utc(when):
+    return when.replace(tzinfo=when.tzinfo or UTC).timestamp()
+
+
+def _of_format(text, form):
+    """Return the seconds of text in a format as of strptime; NaN from the first that is not in it.
+
+    `datetime.strptime` decides. Arrow is quicker, but knows a 31st of February: it is believed
+    where what it read is written like the text.
+    """
+    seconds, plain = np.full(len(text), np.nan), np.zeros(len(text), bool)
+    try:
+        quick = pc.strptime(text, form, "s", error_is_null=True)
+        plain = pc.equal(pc.strftime(quick, form), text).fill_null(False).to_numpy(
+            zero_copy_only=False)
+        seconds[plain] = quick.cast(pa.int64()).to_numpy(zero_copy_only=False)[plain]
+    except pa.ArrowInvalid:         # a format that Arrow cannot write
+        pass
+    for k in np.flatnonzero(~plain):
+        try:
+            seconds[k] = _utc(datetime.strptime(text[int(k)].as_py(), form))
+        except ValueError:
+            break
+    return seconds
+
+
 @dataclass(frozen=True)
 class Clock:
     """How to read a column of times.
@@ -78,9 +118,7 @@ class Clock:
     @property
     def type(self):
         """The Arrow type that such a column is read as."""
-        if self.unit in ("iso", "zoned"):
-            return pa.timestamp("ns", "UTC" if self.unit == "zoned" else None)
-        return ARROW_TEXT if "%" in self.unit else pa.float64()
+        return ARROW_TEXT if "%" in self.unit or self.unit in ("iso", "zoned") else pa.float64()
 
     @property
     def first(self):
@@ -90,9 +128,12 @@ class Clock:
 
     def seconds(self, column):
         """Return an Arrow column without nulls as seconds since 1970, NaN where it has no time."""
-        if "%" in self.unit:
-            column = pc.strptime(pc.utf8_trim_whitespace(column), self.unit, "s",
-                                 error_is_null=True)
+        if self.type == ARROW_TEXT and not pa.types.is_temporal(column.type):
+            column = pc.utf8_trim_whitespace(column)
+            if "%" in self.unit:
+                text = column.dictionary_encode()
+                return _of_format(text.dictionary, self.unit)[text.indices.to_numpy()]
+            column = column.cast(pa.timestamp("ns", "UTC" if self.unit == "zoned" else None))
         if pa.types.is_temporal(column.type):
             column = column.cast(pa.timestamp("ns")) if not pa.types.is_timestamp(column.type) \
                 else column
@@ -108,16 +149,14 @@ class Clock:
         if isinstance(value, np.datetime64):
             return int(value.astype("datetime64[s]").astype(np.int64))
         if "%" in self.unit:
-            when = datetime.strptime(str(value).strip(), self.unit)
-            return when.replace(tzinfo=UTC).timestamp()
+            return _utc(datetime.strptime(str(value).strip(), self.unit))
         if self.unit in ("iso", "zoned"):
-            when = datetime.fromisoformat(value)
-            if (when.tzinfo is None) == (self.unit == "zoned"):
+            text = str(value).strip()
+            if _iso(text) != self.unit:
                 raise ValueError
-            return when.replace(tzinfo=when.tzinfo or UTC).timestamp()
-        if isinstance(value, str) and "_" in value:
-            raise ValueError
-        return float(seconds_of(np.array([float(value)]), self.unit)[0])
+            return _utc(datetime.fromisoformat(text))
+        value = number(value) if isinstance(value, str) else float(value)
+        return float(seconds_of(np.array([value]), self.unit)[0])
 
     def said(self):
         """Return the unit in words."""
@@ -128,21 +167,20 @@ class Clock:
 
 
 def _as_number(value, decimal):
-    text = str(value).strip().replace(decimal, ".")
     try:
-        return None if "_" in text else float(text)
+        return number(str(value).strip(), decimal)
     except ValueError:
         return None
 
 
 def _iso(text):
     """Return the unit of ISO text, or None."""
-    if re.fullmatch(r"[-+0-9.]+", text) and "-" not in text[1:]:
-        return None     # 20050906 is ISO too, but so are plain numbers
+    found = _ISO.fullmatch(text)
     try:
-        return "iso" if datetime.fromisoformat(text).tzinfo is None else "zoned"
+        datetime.fromisoformat(text)
     except ValueError:
         return None
+    return found and ("zoned" if found[1] else "iso")
 
 
 def _unit_of_numbers(numbers, name):
