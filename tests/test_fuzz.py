@@ -108,8 +108,6 @@ def outcome(folder, seed):
     path = write_one(folder, draw)
     options = {name: draw.choice(values) for name, values in OPTIONS.items()
                if draw.random() < 0.04}
-    if options.get("decimal") == options.get("delimiter"):
-        options.pop("delimiter", None)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", UserWarning)

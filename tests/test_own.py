@@ -68,6 +68,8 @@ READ = {        # text, options, rows
     "unusual delimiter": ("user!item!rating\n1!10!5\n", {"delimiter": "!"}, [(1, 10, 5)]),
     "decimal comma": ("user;item;rating\n1;10;4,5\n1;11;3,0\n", {"decimal": ","},
                       [(1, 10, 4.5), (1, 11, 3)]),
+    "decimal comma in quotes": ('user,item,rating\n1,10,"4,5"\n1,11,3\n',
+                                {"decimal": ",", "delimiter": ","}, [(1, 10, 4.5), (1, 11, 3)]),
     "no names": ("506246\t104000100187\t49.25\n506247\t104000100150\t50\n", {"header": None},
                  [(506246, 104000100187, 49.25), (506247, 104000100150, 50)]),
     "by position": ("5,1,10\n3,2,10\n", {"header": None, "rating": 0, "user": 1, "item": 2},
@@ -226,7 +228,7 @@ def test_zeros_may_lie_outside_the_scale_where_they_are_no_ratings(tmp_path, cac
 
 @pytest.mark.parametrize(("options", "words"), [
     ({"delimiter": "ab"}, "delimiter"), ({"delimiter": '"'}, "delimiter"),
-    ({"decimal": ";"}, "decimal"), ({"decimal": ",", "delimiter": ","}, "decimal"),
+    ({"decimal": ";"}, "decimal"),
     ({"quoting": "yes"}, "quoting"), ({"header": "x"}, "header"), ({"time_unit": "weeks"}, "weeks"),
     ({"duplicates": "drop"}, "'mean'"), ({"drop_zeros": 3}, "drop_zeros")])
 def test_options_out_of_range(options, words, tmp_path, cache):

@@ -18,6 +18,7 @@ FILES = {       # name, content, options
     "found": ("a.txt", 'who;item;score;ts;note\n7;"x;y";5;20000301;"a\nb"\n', {"user": "who"}),
     "no names": ("u.tab", "1\t10\t4,5\t13032\n", {"header": None, "decimal": ",",
                                                   "time_unit": "days"}),
+    "commas": ("a.csv", 'user,item,rating\n1,10,"4,5"\n', {"decimal": ","}),
     "twice a name": ("a.csv", "user,item,rating,rating\n1,2,3,4\n", {"rating": 3}),
     "zeros": ("a.csv", "user,item,rating\n1,1,0\n1,1,3\n1,1,4\n", {"drop_zeros": True,
                                                                   "duplicates": "mean"}),
@@ -71,6 +72,13 @@ def test_many_levels_are_drawn_in_steps(tmp_path, cache):
     bars = [(name, int(words.split()[0])) for name, words in lines if " to " in name]
     assert len(bars) == 12 and sum(count for _, count in bars) == 100
     assert bars[0][0] == "0 to 8.25"
+
+
+def test_large_levels_are_told_apart(tmp_path, cache):
+    path = tmp_path / "a.csv"
+    path.write_text("user,item,rating\n1,1,16777216\n1,2,16777218\n1,3,0.1\n")
+    lines = dict(describe(load(path, cache=cache)))
+    assert lines["scale"] == "0.1 to 16777218 as seen" and {"16777216", "16777218"} <= {*lines}
 
 
 def test_published_sets_and_archives(tmp_path, cache):

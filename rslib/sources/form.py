@@ -75,12 +75,9 @@ class Form:
                 not isinstance(mark, str) or len(mark) != 1 or not mark.isascii()
                 or mark in '"\r\n\0' or mark.isalnum()):
             raise ValueError(f"delimiter must be one character or '::', not {mark!r}")
-        if self.decimal not in (".", ",") or self.decimal == mark:
-            raise ValueError(f"decimal must be '.' or ',' and not the delimiter, not "
-                             f"{self.decimal!r}")
-        for name, allowed in (("quoting", (None, True, False)), ("header", (None, True, False)),
-                              ("drop_zeros", (True, False)), ("wide", (True, False)),
-                              ("duplicates", _DUPLICATES)):
+        for name, allowed in (("decimal", (".", ",")), ("quoting", (None, True, False)),
+                              ("header", (None, True, False)), ("drop_zeros", (True, False)),
+                              ("wide", (True, False)), ("duplicates", _DUPLICATES)):
             if getattr(self, name) not in allowed:
                 raise ValueError(f"{name} must be one of {', '.join(map(repr, allowed))}, not "
                                  f"{getattr(self, name)!r}")

@@ -69,10 +69,16 @@ def call(understood):
     return f"sources.load({', '.join(words)})"
 
 
+def _exact(value):
+    """Return a rating in as many digits as tell it from all others."""
+    short = f"{value:g}"
+    return short if np.float32(short) == np.float32(value) else f"{value:.9g}"
+
+
 def _histogram(values):
     """Return a line for each level of the ratings, or for each of twelve equal steps."""
     levels, counts = np.unique(values, return_counts=True)
-    names = [f"{level:g}" for level in levels]
+    names = [_exact(level) for level in levels]
     if len(levels) > _LEVELS:
         counts, edges = np.histogram(values, _LEVELS)
         names = [f"{low:g} to {high:g}" for low, high in itertools.pairwise(edges)]
@@ -120,7 +126,7 @@ def describe(ratings):
     low, high = ratings.scale
     lines += [("time", _times(ratings, known)), ("ratings", f"{len(ratings):,}"),
               ("users", f"{ratings.n_users:,}"), ("items", f"{ratings.n_items:,}"),
-              ("scale", f"{low:g} to {high:g}"
+              ("scale", f"{_exact(low)} to {_exact(high)}"
                + (" as declared" if known.get("scale") else " as seen" if known else "")),
               ("mean", f"{float(ratings.values.mean(dtype='f8')):.4f}"),
               ("density", f"{100 * len(ratings) / ratings.n_users / ratings.n_items:.2f} %")]
