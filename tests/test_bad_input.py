@@ -159,6 +159,9 @@ BAD_NETFLIX = {
     "short": ("mv_0000003.txt", "3:\n7,3\n", "row 2: expected user,rating,time, found '7,3'"),
     "scale": ("mv_0000003.txt", "3:\n7,6,2005-09-06\n", "row 2: column 'rating': 6", "1 to 5"),
     "date": ("mv_0000003.txt", "3:\n7,3,2005-13-06\n", "row 2: column 'time': '2005-13-06'"),
+    "odd space": ("mv_0000003.txt", b"3:\n7,3,2005-09-06\n\xa08,3,2005-09-06\n",
+                  "row 3: column 'user'", "something around it"),
+    "odd break": ("mv_0000003.txt", "3:\n7,3,\r2005-09-06\n", "row 2: column 'time'"),
     "blank": ("mv_0000003.txt", "3:\n\n7,3,2005-09-06\n", "row 2"),
 }
 

@@ -122,6 +122,9 @@ def test_one_combined_file_alone(tmp_path, cache):
                                            "movie_titles.txt": BESIDE["movie_titles.txt"]})
     ratings = load(folder / "combined_data_2.txt", cache=cache)
     assert rows_of(ratings) == [(7, 2, 3), (2, 2, 3)] and ratings.info.title(0) == "Isle, of Man"
+    (folder / "movie_titles.txt").write_text("2,2004,Another\n")
+    ratings = load(folder / "combined_data_2.txt", cache=cache)
+    assert ratings.info.title(0) == "Another", "what lies beside it counts for the store"
 
 
 def test_addresses_are_no_files(tmp_path, cache):

@@ -24,7 +24,7 @@ from rslib.sources.form import FormOptions, checked_scale, form_of
 from rslib.sources.frames import from_dataframe
 from rslib.sources.like import check_like, renumbered
 from rslib.sources.locate import BadValue
-from rslib.sources.places import KNOWN_FILES, inside, key_of, source_maker
+from rslib.sources.places import KNOWN_FILES, beside, inside, key_of, source_maker
 from rslib.sources.stand_in import or_planted
 from rslib.sources.understood import describe
 
@@ -138,7 +138,9 @@ def _read(name, given, form, scale, cache):
         return make()
 
     key = {"name": known and name, "scale": scale} | key_of((given, form))
-    return store.load(path, stamps(inside(path)[0]), key, make_source, cache)
+    files = [inside(path)[0], *beside(path)]
+    return store.load(path, [stamp for file in files for stamp in stamps(file)], key, make_source,
+                      cache)
 
 
 def _fold_rows(ratings, table):

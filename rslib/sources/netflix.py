@@ -26,8 +26,9 @@ from rslib.sources.movielens import decoded
 from rslib.sources.tables import Rules, as_batch
 from rslib.sources.times import Clock
 
-__all__ = ["NetflixRatings", "extras", "index", "recognise", "rows_of"]
+__all__ = ["BESIDE", "NetflixRatings", "extras", "index", "recognise", "rows_of"]
 
+BESIDE = ("movie_titles.txt", "movie_titles.csv", "probe.txt", "qualifying.txt")
 _BLOCK = 32 << 20       # bytes of lines parsed at once
 _HEADER_END = re.compile(rb":\r?\n")
 _RATING = {"user": pa.int64(), "rating": pa.float32(), "time": pa.date32()}
@@ -101,7 +102,9 @@ def _line_problem(text, types, scale):
     if len(fields) != len(types):
         return f"expected {','.join(types)}, found {text[:40]!r}"
     for (role, kind), value in zip(types.items(), fields, strict=True):
-        found = problem(role, value, kind, scale, _DATES)
+        bare = value if role == "time" else value.strip(" \t")     # which the parser passes over
+        found = problem(role, value, kind, scale, _DATES) or (
+            bare != bare.strip() and f"{value!r} has something around it")
         if found:
             return f"column {role!r}: {found}"
     return None
@@ -177,8 +180,7 @@ def recognise(files, alone=False):
                               f"together, found only {', '.join(names)}")
     if not names:
         return None
-    listed = next((files[name] for name in ("movie_titles.txt", "movie_titles.csv")
-                   if name in files), None)
+    listed = next((files[name] for name in BESIDE[:2] if name in files), None)
     return (NetflixRatings([files[name] for name in names]),
             None if listed is None else _titles(listed))
 

@@ -19,10 +19,13 @@ from rslib.sources.build import Source
 from rslib.sources.errors import SourceError
 from rslib.sources.understood import understood_of
 
-__all__ = ["KNOWN_FILES", "own_source", "source_maker"]
+__all__ = ["KNOWN_FILES", "beside", "own_source", "source_maker"]
 
 KNOWN_FILES = re.compile(r"u\.data|ratings\.dat|training_set|mv_\d+\.txt|combined_data_\d\.txt"
                          r"|training_set\.tar")
+
+
+_PART = re.compile(r"combined_data_\d\.txt")
 
 
 def own_source(name, label, reader, options, scale=None):
@@ -106,6 +109,13 @@ def _folder_source(name, path, options, scale):
                       "columns for user, item and rating")
 
 
+def beside(path):
+    """Return the files beside one combined_data file that are read with it."""
+    if not _PART.fullmatch(path.name) or not path.is_file():
+        return []
+    return [path.with_name(name) for name in netflix.BESIDE if path.with_name(name).is_file()]
+
+
 def _one_part(path, scale):
     """Return the source of one combined_data file without the other three."""
     files = {name: file for name, file in members(path.parent).items()
@@ -134,7 +144,7 @@ def source_maker(name, path, options, scale):
     archive, member = inside(path)
     if member:
         return partial(_member_source, path, archive, member, options, scale)
-    if re.fullmatch(r"combined_data_\d\.txt", path.name):
+    if _PART.fullmatch(path.name):
         return partial(_one_part, path, scale)
     if path.is_file() and suffix_of(path.name) in TABLES:
         return partial(_table_source, path, [one_file(path)], options, scale)
