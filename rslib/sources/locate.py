@@ -74,8 +74,8 @@ def _integer_problem(text):
         return f"{_cut(text)} is not a whole number"
     text = text.partition(".")[0]
     if len(text) > 20 or not -_INT64 <= int(text) < _INT64:
-        return (f"{text[:_LONG]} is too large for the store: whole numbers must lie below 2^63; with "
-                "a letter before each, ids are text")
+        return (f"{text[:_LONG]} is too large for the store: whole numbers must lie below 2^63; "
+                "with a letter before each, ids are text")
     return None
 
 
