@@ -115,6 +115,8 @@ REFUSED = {     # text, options, parts of the message
     "break in a number": ('user,item,rating\n1,10,"5\n"\n', {}, "row 2, column 'rating': '5"),
     "break, and a scale": ('user,item,rating\n1,10,"9\n"\n', {"scale": (1, 5)}, "row 2, column"),
     "lone colons": ("1::10::5\n2:3::10::4\n", {"header": None}, "row 2: has a single ':'"),
+    "aligned": ("user   item   rating\n1   2   3\n10  2   3\n", {}, "row 3: has 6 columns",
+                "several spaces are several columns"),
     "names of rows": ("user,item,rating,time\n1,5,10,2.5,1126045800\n", {},
                       "row 2: has 5 columns separated by ',', not 4"),
     "quotes as letters": ('user\titem\ttitle\trating\n1\t2\t"a\tb"\t3\n1\t3\t"Al\t4\n', {},
@@ -229,6 +231,8 @@ def test_zeros_may_lie_outside_the_scale_where_they_are_no_ratings(tmp_path, cac
 @pytest.mark.parametrize(("options", "words"), [
     ({"delimiter": "ab"}, "delimiter"), ({"delimiter": '"'}, "delimiter"),
     ({"decimal": ";"}, "decimal"),
+    ({"header": 0}, "header"), ({"header": 1}, "header"), ({"wide": 1}, "wide"),
+    ({"scale": 5}, "scale"), ({"scale": (1, 2, 3)}, "scale"), ({"scale": (None, 5)}, "scale"),
     ({"quoting": "yes"}, "quoting"), ({"header": "x"}, "header"), ({"time_unit": "weeks"}, "weeks"),
     ({"duplicates": "drop"}, "'mean'"), ({"drop_zeros": 3}, "drop_zeros")])
 def test_options_out_of_range(options, words, tmp_path, cache):
@@ -326,6 +330,7 @@ def test_a_matrix(tmp_path, cache):
 @pytest.mark.parametrize(("change", "options", "words"), [
     (("4,5", "good"), {}, "row 2, column 'Stalker': 'good' is not a number"),
     (("ann", ""), {}, "row 2, column 'who': is empty"),
+    (("Stalker", ""), {}, "row 2: '4,5' stands in a column without a name"),
     (("Stalker", "Alien"), {}, "'Alien' is there more than once"),
     (("cy;0", "cy"), {}, "row 4: has 3 columns"),
     (("", ""), {"scale": (1, 5)}, "row 4, column 'Alien': 0 is outside"),

@@ -99,6 +99,7 @@ def test_the_command(tmp_path, monkeypatch, capsys):
     assert "time        2006-02-15 to 2006-02-15, from `t`, minutes since 1970" in (
         capsys.readouterr().out)
     for words, message in (("decimal", "write NAME=VALUE"), ("decimals=,", "did you mean decimal="),
-                           ("decimal=;", "decimal must be"), ("scale=a", "scale must be")):
+                           ("decimal=;", "decimal must be"), ("scale=a", "scale must be"),
+                           ("scale=5", "scale must be")):
         assert __main__.main(["data", str(path), "-o", words]) == 2
         assert message in capsys.readouterr().err

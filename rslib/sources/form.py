@@ -78,9 +78,11 @@ class Form:
         for name, allowed in (("decimal", (".", ",")), ("quoting", (None, True, False)),
                               ("header", (None, True, False)), ("drop_zeros", (True, False)),
                               ("wide", (True, False)), ("duplicates", _DUPLICATES)):
-            if getattr(self, name) not in allowed:
+            value = getattr(self, name)     # 0 and 1 are rows to others, not False and True
+            if not any(value is each for each in allowed) and not (
+                    isinstance(value, str) and value in allowed):
                 raise ValueError(f"{name} must be one of {', '.join(map(repr, allowed))}, not "
-                                 f"{getattr(self, name)!r}")
+                                 f"{value!r}")
         unit = self.time_unit
         if unit is not None and unit not in UNITS and not is_format(unit):
             raise ValueError(f"time_unit must be one of {', '.join(UNITS)}, or a format such as "

@@ -152,6 +152,8 @@ def _row_problem(record, table, scale, check):
     if len(fields) != len(table.names):
         hint = "; its quotes are read as letters" if b'"' in record.data and not table.quoting \
             else ""
+        if table.delimiter == " " and b"  " in record.data:
+            hint = "; several spaces are several columns, so leave one"
         return None, (f"has {len(fields)} columns separated by {table.delimiter!r}, "
                       f"not {len(table.names)}{hint}")
     if len(table.delimiter) > 1 and any(table.delimiter[0] in field for field in fields):

@@ -56,6 +56,8 @@ class MatrixTable:
     def _cell_problem(self, role, value, scale):
         if role == "user":
             return problem("user", value, ARROW_TEXT, scale, self.rules)
+        if value not in _EMPTY and not role:
+            return f"{value[:40]!r} stands in a column without a name"
         return None if value in _EMPTY else problem("rating", value, None, scale, self.rules)
 
 
