@@ -1,15 +1,18 @@
 """Records, the table of the ladder and its picture."""
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 from matplotlib.figure import Figure
 from matplotlib.text import Text
-from toy import Shifted, toy
+from toy import Shifted, ladder_of, toy
 
 from rslib import plots, runs, splits
 from rslib.metrics import rmse
 from rslib.runs import rungs, table
 from rslib.runs.page import update_readme
+from rslib.runs.records import RECORDED
 
 
 @pytest.fixture(autouse=True)
@@ -146,31 +149,75 @@ def test_table_formats_by_type():
     assert '<td style="text-align:right">12,345</td>' in table._repr_html_()
 
 
-def ladder_texts(rows, marks=None):
+def ladder_texts(rows, marks=None, **options):
     """Texts of the picture as drawn, and whether they lie in it and apart from each other."""
-    figure = Figure(figsize=(8.5, 1.6 + 0.3 * len(rows)), layout="constrained")
-    plots.ladder(figure.subplots(), rows, runs.REFERENCES, marks)
+    narrow = options.get("narrow", False)
+    size = (3.9, 2.6 + 0.45 * len(rows)) if narrow else (8.5, 1.6 + 0.3 * len(rows))
+    figure = Figure(figsize=size, layout="constrained")
+    ax = plots.ladder(figure.subplots(), rows, runs.REFERENCES, marks, **options)
     figure.draw_without_rendering()
-    shown = [text for text in figure.findobj(Text) if text.get_text() and text.get_visible()]
-    boxes = [text.get_window_extent() for text in shown]
-    inside = all(figure.bbox.x0 <= box.x0 and box.x1 <= figure.bbox.x1 for box in boxes)
+    low, high = ax.get_xlim()       # ticks beyond the frame are there, but are not drawn
+    beyond = {tick.label1 for tick in ax.xaxis.get_major_ticks()
+              if not low <= tick.get_loc() <= high}
+    shown = [text for text in figure.findobj(Text)
+             if text.get_text() and text.get_visible() and text not in beyond]
+    boxes = [Text.get_window_extent(text) for text in shown]     # without the arrow of a note
+    inside = all(figure.bbox.x0 <= box.x0 and box.x1 <= figure.bbox.x1 and
+                 figure.bbox.y0 <= box.y0 and box.y1 <= figure.bbox.y1 for box in boxes)
     apart = not any(a.overlaps(b) for i, a in enumerate(boxes) for b in boxes[:i])
     return [text.get_text() for text in shown], inside and apart
 
 
-def ladder_of(n_rungs, **changes):
-    return [{"label": f"Model number {i}", "part": f"Part {i // 6}", "in_lecture": i % 3 == 0,
-             "published": 0.9, "held_out": 1 - i / 100, "improvement": i - 2.0,
-             "half_width": 0.02, **changes} for i in range(n_rungs)]
-
-
+@pytest.mark.parametrize("narrow", [False, True])
 @pytest.mark.parametrize("n_rungs", [1, 2, 29])
-def test_labels_of_a_ladder_do_not_overlap(n_rungs):
-    texts, tidy = ladder_texts(ladder_of(n_rungs), {0.0: 0.98, 10.0: 0.882})
+def test_labels_of_a_ladder_do_not_overlap(n_rungs, narrow):
+    texts, tidy = ladder_texts(ladder_of(n_rungs), {0.0: 0.98, 10.0: 0.882}, narrow=narrow)
     assert tidy and {"Part 0", "our 10 %: 0.8820", "Cinematch 0.9514"} <= set(texts)
 
 
+@pytest.mark.parametrize("narrow", [False, True])
+@pytest.mark.parametrize("n_rungs", [1, 3, 29])
+@pytest.mark.parametrize("level, share", [(0.3, 1), (18, 1), (40, 1), (40, 0.05), (2500, 0.99)])
+def test_labels_do_not_overlap_on_any_scale_of_ratings(level, share, n_rungs, narrow):
+    """``share``: the zero of the improvements, as part of the error of the lowest rung."""
+    zero = level * share
+    texts, tidy = ladder_texts(ladder_of(n_rungs, level), {0.0: zero, 10.0: 0.9 * zero},
+                               measure="points", narrow=narrow)
+    assert tidy and "RMSE in points: lower is better" in texts
+    assert not any("Netflix" in text or "Cinematch" in text for text in texts)
+
+
+@pytest.mark.parametrize("narrow", [False, True])
+def test_labels_of_the_real_rungs_do_not_overlap(narrow):
+    rows = runs.ladder_rows("ml-latest-small", root=RECORDED)
+    for kept in (rows, rows[::3]):
+        texts, tidy = ladder_texts(kept, table.marks(rows), narrow=narrow)
+        assert tidy and "Netflix, on the lecture's ladder" in texts
+
+
+def test_a_dot_is_filled_where_the_change_is_resolved():
+    figure, rows = Figure(layout="constrained"), ladder_of(9)
+    ax = plots.ladder(figure.subplots(), rows)
+    dots = {line.get_label(): line for line in ax.lines if line.get_label().startswith("ours")}
+    errors = {name: sorted(line.get_xdata()) for name, line in dots.items()}
+    assert errors == {
+        f"ours, {words}": sorted(row["held_out"] for row in rows if row["resolved"] in kinds)
+        for words, kinds in (("nothing to compare with", [None]), ("change not resolved", ["no"]),
+                             ("change resolved", ["yes", "worse"]))}
+    assert dots["ours, change not resolved"].get_markerfacecolor() == "white"
+    assert dots["ours, change resolved"].get_markerfacecolor() == plots.PALETTE["ours"]
+
+
+def test_the_interval_of_a_change_starts_from_the_rung_below():
+    ax = plots.ladder(Figure(layout="constrained").subplots(), rows := ladder_of(5))
+    spans = {tuple(line.get_xdata()) for line in ax.lines if len(line.get_xdata()) == 2}
+    for below, row in pairwise(rows):
+        span = below["held_out"] + row["step"].low, below["held_out"] + row["step"].high
+        assert span in spans and (below["held_out"], below["held_out"]) in spans
+
+
 @pytest.mark.parametrize("n_rungs, words", [
+    (2, "10 % is not reached: no rung is below our 0 %"),
     (5, "10 % is not reached: Model number 4 comes nearest, at 2.0 %"),
     (20, "10 % is reached: Model number 19 stands at 17.0 %")])
 def test_the_picture_says_whether_ten_per_cent_is_reached(n_rungs, words):
@@ -183,8 +230,10 @@ def test_a_picture_without_published_errors(unknown):
     assert tidy and not any("Netflix" in text for text in texts)
 
 
-def test_errors_of_another_scale_stand_alone():
-    texts, tidy = ladder_texts(ladder_of(3, held_out=22.5), {0.0: 25.0, 10.0: 22.5})
+@pytest.mark.parametrize("level, measure", [(22.5, "stars"), (0.9, "points")])
+def test_errors_of_another_scale_stand_alone(level, measure):
+    texts, tidy = ladder_texts(ladder_of(3, level), {0.0: level, 10.0: 0.9 * level},
+                               measure=measure)
     assert tidy and not any("Netflix" in text or "Cinematch" in text for text in texts)
 
 
