@@ -258,7 +258,8 @@ def test_the_ladder_ends_in_a_page_that_needs_nothing_else(home):
     rows = json.loads((ladder.folder / "ladder.json").read_text())["rows"]
     assert rows[1]["step"]["high"] < 0 and rows[1]["resolved"] == "yes"
     assert "The ladder of the lecture" in page and "minutes" in page and ladder.seconds > 0
-    assert 'href="toy/index.html"' in (home / "reports" / "ladder" / "index.html").read_text()
+    top = (home / "reports" / "ladder" / "index.html").read_text()
+    assert "<h1>The ladder on toy</h1>" in top and 'href="toy/notebooks/toy/01_means.html"' in top
     readme = (home / "README.md").read_text()
     assert readme.startswith("before\n") and readme.endswith("\nafter\n") and "old" not in readme
     assert "| Biased factors, ALS |" in readme and "Fit (s)" not in readme

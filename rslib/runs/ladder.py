@@ -5,8 +5,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from rslib import HOME
-from rslib.extras import needs
-from rslib.files import write_text
 from rslib.runs.execute import NotebookFailed, run_notebook
 from rslib.runs.page import write_page
 from rslib.runs.parameters import check, with_options
@@ -29,8 +27,8 @@ class Ladder:
     """What a run of the ladder found.
 
     ``rows`` come from `ladder_rows`, ``facts`` describe the data set, ``failures`` maps the name
-    of each task that failed to the reason, ``folder`` holds the page, and ``seconds`` is the time
-    from the first notebook to the last.
+    of each task that failed to the reason, ``folder`` holds the page, ``seconds`` is the time from
+    the first notebook to the last, and ``measure`` is what a rating counts, "stars" or "points".
     """
 
     dataset: str
@@ -40,6 +38,7 @@ class Ladder:
     failures: dict
     folder: Path
     seconds: float
+    measure: str = "stars"
 
 
 def facts(ratings):
@@ -48,8 +47,8 @@ def facts(ratings):
     low, high = ratings.scale
     found = {"ratings": f"{len(ratings):,}", "users": f"{ratings.n_users:,}",
              "items": f"{ratings.n_items:,}", "density": f"{100 * density:.2f} %",
-             "mean": f"{float(ratings.values.mean(dtype='f8')):.4f} stars",
-             "scale": f"{low:g} to {high:g} stars"}
+             "mean": f"{float(ratings.values.mean(dtype='f8')):.4f} {ratings.measure}",
+             "scale": f"{low:g} to {high:g} {ratings.measure}"}
     if ratings.days is not None:
         found["days"] = f"{int(ratings.days.max()) + 1:,} from {ratings.info.first_day}"
     return found
@@ -59,24 +58,6 @@ def _argument(dataset):
     """A path in full, so that it means the same to every kernel; a name as it is."""
     path = Path(dataset).expanduser()
     return str(path.absolute()) if path.exists() and dataset not in PUBLISHED else dataset
-
-
-def _render(notebook, target):
-    with needs("notebooks"):
-        from nbconvert import HTMLExporter
-
-    html, _ = HTMLExporter(embed_images=True, require_js_url="").from_filename(str(notebook))
-    write_text(target, html)
-
-
-def _run_and_render(notebook, parameters, out):
-    """Run one notebook and make the page of what it left, whole or not."""
-    try:
-        run_notebook(notebook, parameters, out)
-    except NotebookFailed:
-        _render(out.with_suffix(".failed") / notebook.name, out.with_suffix(".html"))
-        raise
-    _render(out, out.with_suffix(".html"))
 
 
 def _fit_seconds():
@@ -113,7 +94,7 @@ def _tasks(expected, arguments, folder):
                                                              -expected[each])):
         task = f"{notebook.stem} on {name}"
         out = folder / "notebooks" / name / notebook.name
-        tasks[task] = (_run_and_render, notebook, arguments[name], out)
+        tasks[task] = (run_notebook, notebook, arguments[name], out)
         seconds[task] = expected[name, notebook]
         titles[task] = f"{title_of(notebook)} on {name}"
     return tasks, seconds, titles
@@ -178,12 +159,12 @@ def run_ladder(dataset="ml-latest-small", second=None, *, options=None, jobs=2, 
                                   titles=titles))
 
     other = others[0] if others else None
-    report = (_run_and_render, home / "notebooks" / "90_ladder.ipynb",
-              {"DATASET": name, "SECOND": other or "none"},
+    report = (run_notebook, home / "notebooks" / "90_ladder.ipynb",
+              arguments[name] | {"SECOND": arguments[other]["DATASET"] if other else "none"},
               folder / "notebooks" / "90_ladder.ipynb")
     failures |= _failures(run_many({"90_ladder": report}, title="report"))
     result = Ladder(name, other, facts(worlds[dataset]),
                     ladder_rows(*worlds.values(), root=runs_root()), failures, folder,
-                    time.perf_counter() - start)
-    write_page(result, home if out is None else Path(out))
+                    time.perf_counter() - start, worlds[dataset].measure)
+    write_page(result, home, readme=out is None)
     return result
