@@ -44,7 +44,8 @@ pre { font: 0.8rem/1.45 ui-monospace, Menlo, Consolas, "DejaVu Sans Mono", monos
 .rendered_html td, .rendered_html th { max-width: 24rem; }
 .text_cell_render > pre, .text_cell_render .highlight { background: #f6f6f4; padding: 0.6rem; }
 blockquote { margin-left: 0; padding-left: 1rem; border-left: 3px solid var(--rule); }
-math { font-family: "STIX Two Math", "Cambria Math", "Latin Modern Math", math; }
+math { font-family: "STIX Two Math", "Cambria Math", "Latin Modern Math", "STIX Math", STIXMath,
+                    "DejaVu Math TeX Gyre", math; }
 p:has(.equation) { max-width: none; }
 .equation { display: block; overflow-x: auto; overflow-y: hidden; padding: 0.3rem 0; }
 .k, .kn, .kd, .ow, .kc { color: #7a3e9d; } .c1, .sd { color: #5f6b5f; font-style: italic; }
