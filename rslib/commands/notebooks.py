@@ -2,7 +2,7 @@
 
 import hashlib
 import sys
-from argparse import SUPPRESS
+from argparse import SUPPRESS, BooleanOptionalAction
 from pathlib import Path
 
 from rslib import HOME
@@ -107,6 +107,14 @@ def _sweep(arguments):
     return _tell(failures)
 
 
+def _tunes(arguments):
+    """Whether settings are chosen on probe: on files of one's own, unless told otherwise."""
+    from rslib.sources import PUBLISHED
+
+    named = arguments.dataset in PUBLISHED or arguments.dataset.startswith("synthetic")
+    return not named if arguments.tune is None else arguments.tune
+
+
 def _ladder(arguments):
     from rslib.runs.ladder import run_ladder
     from rslib.runs.page import table
@@ -121,7 +129,8 @@ def _ladder(arguments):
     if arguments.keep:
         require_writable(RECORDED, "leave out --keep")
     ladder = run_ladder(arguments.dataset, None if beside == "none" else beside,
-                        options=reading(arguments), jobs=arguments.jobs, out=arguments.out)
+                        options=reading(arguments), tune=_tunes(arguments), jobs=arguments.jobs,
+                        out=arguments.out)
     if arguments.keep and not ladder.failures:
         keep(ladder.dataset, ladder.folder / "ladder.png")
         if ladder.second:
@@ -174,6 +183,9 @@ def _add_ladder(commands):
     ladder.add_argument("--out", type=Path, metavar="FOLDER",
                         help="where the page goes (default reports/ladder); README.md is left "
                              "alone then")
+    ladder.add_argument("--tune", action=BooleanOptionalAction,
+                        help="choose a few penalties on the probe set of these ratings first "
+                             "(default for a file of your own, not for the known sets)")
     ladder.add_argument("--keep", action="store_true",
                         help="copy the records to reports/recorded, for committing")
     add_jobs(ladder)

@@ -14,7 +14,9 @@ from rslib.runs.records import runs_root
 from rslib.runs.rungs import RUNGS
 from rslib.runs.shelf import read
 from rslib.runs.table import ladder_rows
+from rslib.runs.tune import choose, forget, remember, remembered
 from rslib.sources import PUBLISHED, load
+from rslib.splits import netflix
 
 __all__ = ["Ladder", "facts", "run_ladder"]
 
@@ -28,7 +30,9 @@ class Ladder:
 
     ``rows`` come from `ladder_rows`, ``facts`` describe the data set, ``failures`` maps the name
     of each task that failed to the reason, ``folder`` holds the page, ``seconds`` is the time from
-    the first notebook to the last, and ``measure`` is what a rating counts, "stars" or "points".
+    the first notebook to the last, ``measure`` is what a rating counts, "stars" or "points", and
+    ``choices`` are the settings that were looked for on probe, none of them where the defaults
+    were taken.
     """
 
     dataset: str
@@ -39,6 +43,7 @@ class Ladder:
     folder: Path
     seconds: float
     measure: str = "stars"
+    choices: tuple = ()
 
 
 def facts(ratings):
@@ -86,7 +91,7 @@ def _expected(notebooks, sizes, folder):
     return expected
 
 
-def _tasks(expected, arguments, folder):
+def _tasks(expected, arguments, folder, chosen):
     """One task a notebook and data set, with seconds and titles: set by set, longest first."""
     tasks, seconds, titles = {}, {}, {}
     order = list(arguments)
@@ -94,7 +99,8 @@ def _tasks(expected, arguments, folder):
                                                              -expected[each])):
         task = f"{notebook.stem} on {name}"
         out = folder / "notebooks" / name / notebook.name
-        tasks[task] = (run_notebook, notebook, arguments[name], out)
+        settings = chosen.get(name, {}).get(notebook.name[:2], {})
+        tasks[task] = (run_notebook, notebook, arguments[name] | settings, out)
         seconds[task] = expected[name, notebook]
         titles[task] = f"{title_of(notebook)} on {name}"
     return tasks, seconds, titles
@@ -113,8 +119,21 @@ def _parameters(notebooks, dataset, options):
     return parameters | ({"OPTIONS": options} if options else {})
 
 
-def run_ladder(dataset="ml-latest-small", second=None, *, options=None, jobs=2, out=None,
-               home=HOME):
+def _settings(ratings, tune):
+    """Choose settings on the probe set, unless they were already; or go back to the defaults."""
+    split = netflix(ratings)
+    if not tune:
+        forget(split)
+        return {}, ()
+    known = remembered(split)
+    parameters, choices = choose(split) if known is None else known
+    if known is None:
+        remember(split, parameters, choices)
+    return parameters, tuple(choices)
+
+
+def run_ladder(dataset="ml-latest-small", second=None, *, options=None, tune=False, jobs=2,
+               out=None, home=HOME):
     """Run every numbered notebook on one or two data sets and write the page of the ladder.
 
     Parameters
@@ -125,6 +144,9 @@ def run_ladder(dataset="ml-latest-small", second=None, *, options=None, jobs=2, 
         Another data set, run after the first and shown beside it.
     options : dict or None
         How the first is read, as `rslib.sources.load` takes it and JSON can hold it.
+    tune : bool
+        Choose a few settings of the first on its own probe set before the notebooks run, see
+        `rslib.runs.tune`; what was chosen there before is taken up.
     jobs : int
         Notebooks at the same time.
     out : path or None
@@ -152,9 +174,11 @@ def run_ladder(dataset="ml-latest-small", second=None, *, options=None, jobs=2, 
     arguments = {names[each]: _parameters(notebooks, each, how[each]) for each in how}
     name, *others = arguments
     folder = (home / "reports" / "ladder" if out is None else Path(out).absolute()) / name
-    sizes = {names[each]: len(ratings) for each, ratings in worlds.items()}
-    tasks, seconds, titles = _tasks(_expected(notebooks, sizes, folder), arguments, folder)
     start = time.perf_counter()
+    chosen, choices = _settings(worlds[dataset], tune)
+    sizes = {names[each]: len(ratings) for each, ratings in worlds.items()}
+    tasks, seconds, titles = _tasks(_expected(notebooks, sizes, folder), arguments, folder,
+                                    {name: chosen})
     failures = _failures(run_many(tasks, jobs=jobs, title="ladder", expected=seconds,
                                   titles=titles))
 
@@ -165,6 +189,6 @@ def run_ladder(dataset="ml-latest-small", second=None, *, options=None, jobs=2, 
     failures |= _failures(run_many({"90_ladder": report}, title="report"))
     result = Ladder(name, other, facts(worlds[dataset]),
                     ladder_rows(*worlds.values(), root=runs_root()), failures, folder,
-                    time.perf_counter() - start, worlds[dataset].measure)
+                    time.perf_counter() - start, worlds[dataset].measure, choices)
     write_page(result, home, readme=out is None)
     return result

@@ -110,6 +110,24 @@ def _failed(ladder, pages, home, target):
             f"from their last run that succeeded.</p><ul>{''.join(items)}</ul></div>")
 
 
+def _settings(ladder):
+    """What was looked for on probe, where anything was."""
+    if not ladder.choices:
+        return ""
+    rows = [each._asdict() | {"label": RUNGS[each.rung].label, "default": f"{each.default:g}",
+                              "chosen": f"{each.chosen:g}"} for each in ladder.choices]
+    shown = {"label": "Rung", "parameter": "Parameter of its notebook", "default": "Default",
+             "chosen": "Chosen", "default_rmse": "Probe, default", "chosen_rmse": "Probe, chosen",
+             "fits": "Fits"}
+    table = grid(rows, shown, small=("label", "default", "chosen"),
+                 name="Settings chosen on probe")
+    return f"""<h2>Settings</h2>
+<p>These penalties were looked for on the probe set of these ratings, after fits on train: each was
+halved and doubled as long as probe got better, {sum(row["fits"] for row in rows)} fits in all. All
+other settings are the defaults of the classes. Quiz and test were not looked at.</p>
+{table}"""
+
+
 def _notebooks(pages, target):
     """List of the executed notebooks, by title, for each data set."""
     lists = []
@@ -178,6 +196,7 @@ def report(ladder, drawn, pages, home, target):
 <p class="facts">{html.escape(_facts(ladder))}</p>
 {_failed(ladder, pages, home, target)}
 {_results(ladder, drawn)}
+{_settings(ladder)}
 {_notebooks(pages, target)}
 {_others(ladder, target)}
 </main>""")

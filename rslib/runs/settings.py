@@ -107,7 +107,7 @@ FEWER = ("integrated", "temporal-integrated")
 """Rungs whose notebooks make fewer passes where the ratings of users are very many."""
 
 BLEND = {}
-"""`digest` of each member of the blend, as notebook 17 makes it; ratings without days have fewer."""
+"""`digest` of each member of the blend in notebook 17; ratings without days have fewer."""
 
 BLEND_REG = 28.0
 """Penalty of its blender, which is the best of several on probe."""

@@ -4,6 +4,7 @@ import numpy as np
 
 from rslib.metrics import paired_bootstrap, standard_error
 from rslib.runs.rungs import GOAL, LECTURE, REFERENCES, RUNGS, STAND_IN
+from rslib.runs.settings import OWN, is_own
 from rslib.runs.shelf import read
 
 __all__ = ["columns", "improvement", "ladder_rows", "lecture_columns", "lecture_rows", "marks"]
@@ -84,6 +85,11 @@ def _second(records):
                           "second_best": record.best_possible_rmse} for record in records}
 
 
+def _settings(record):
+    """Whether a rung has its default settings or some that were chosen; None of other models."""
+    return None if record.rung not in OWN else "default" if is_own(record) else "chosen"
+
+
 def _row(record, step, zero):
     return {"rung": record.rung, "label": record.label, "part": record.about.part,
             "in_lecture": record.rung in LECTURE and record.rung != STAND_IN,
@@ -93,6 +99,7 @@ def _row(record, step, zero):
             "held_out": record.held_out_rmse, "half_width": _half_width(record),
             "improvement": improvement(record.held_out_rmse, zero),
             "best": record.best_possible_rmse, "step": step, "resolved": _resolved(step),
+            "settings": _settings(record),
             "n_parameters": record.n_parameters, "fit_seconds": record.fit_seconds}
 
 
@@ -104,7 +111,8 @@ def ladder_rows(dataset, second=None, *, root=None):
     interval lies below zero, "worse" above it, "no" when it holds zero. ``improvement`` is in per
     cent below the rung that stands for Cinematch, ``published_improvement`` below Cinematch itself;
     None where either error is unknown. ``in_lecture`` tells whether the published error is the
-    lecture's.
+    lecture's, ``settings`` whether the record was made with the default settings of its rung or
+    with some that were chosen on probe.
 
     Parameters
     ----------
@@ -145,6 +153,8 @@ def columns(rows, second=None, *, seconds=True):
              "n_parameters": "Parameters"}
     if seconds:
         shown["fit_seconds"] = "Fit (s)"
+    if any(row.get("settings") == "chosen" for row in rows):
+        shown["settings"] = "Settings"
     if rows and "second_step" in rows[0]:
         shown |= {"second_held_out": second, "second_improvement": "%",
                   "second_step": "Change [95 %]"}

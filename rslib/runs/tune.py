@@ -16,7 +16,7 @@ from rslib.runs.rungs import RUNGS
 from rslib.runs.settings import CHOSEN, OWN, own_params
 from rslib.splits import Split
 
-__all__ = ["MOST_RATINGS", "TUNED", "Choice", "choose", "forget", "remember"]
+__all__ = ["MOST_RATINGS", "TUNED", "Choice", "choose", "forget", "remember", "remembered"]
 
 TUNED = {
     "baseline-ridge": ("REG_ITEM", "REG_USER"),
@@ -137,6 +137,15 @@ def remember(split, parameters, choices):
     path.parent.mkdir(parents=True, exist_ok=True)
     facts = {"parameters": parameters, "choices": [each._asdict() for each in choices]}
     write_text(path, json.dumps(facts, indent=1))
+
+
+def remembered(split):
+    """Return the parameters and choices that are remembered for these ratings, or None."""
+    path = _place(split)
+    if not path.is_file():
+        return None
+    facts = json.loads(path.read_text(encoding="utf-8"))
+    return facts["parameters"], [Choice(**each) for each in facts["choices"]]
 
 
 def forget(split):
