@@ -97,7 +97,12 @@ class Interval:
         return self.low > 0 or self.high < 0
 
     def __format__(self, spec):
-        """Format all three numbers alike: ``f"{interval:+.3f}"``; four decimals by default."""
+        """Format all three numbers alike: ``f"{interval:+.3f}"``; four decimals by default.
+
+        What could not be measured, NaN, is a dash.
+        """
+        if np.isnan(self.difference):
+            return "–"
         difference, low, high = (format(number, spec or "+.4f") for number in
                                  (self.difference, self.low, self.high))
         return f"{difference} [{low}, {high}]"

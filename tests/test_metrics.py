@@ -83,3 +83,4 @@ def test_an_interval_prints_as_many_digits_as_it_is_asked_for():
     interval = metrics.Interval(-0.01234, -0.02, 0.00004)
     assert str(interval) == f"{interval}" == "-0.0123 [-0.0200, +0.0000]"
     assert f"{interval:+.2f}" == "-0.01 [-0.02, +0.00]"
+    assert f"{metrics.Interval(*[float('nan')] * 3):+.3f}" == "–"       # nothing to measure

@@ -149,6 +149,16 @@ def test_table_formats_by_type():
     assert '<td style="text-align:right">12,345</td>' in table._repr_html_()
 
 
+def test_a_sweep_says_what_it_counts():
+    rows = [{"rung": "ridge", "a": a, "b": b, "probe": 20.0 + a + b}
+            for a in (1, 2) for b in (1, 2)]
+    line, square = Figure().subplots(1, 2)
+    plots.sweep(line, rows[:2], ["b"], "points")
+    plots.sweep(square, rows, ["a", "b"], "points")
+    assert line.get_ylabel() == "probe RMSE, points"
+    assert square.get_title(loc="left") == "ridge: probe RMSE, points"
+
+
 def ladder_texts(rows, marks=None, **options):
     """Texts of the picture as drawn, and whether they lie in it and apart from each other."""
     narrow = options.get("narrow", False)
