@@ -33,9 +33,10 @@ def rescaled(ratings, a, c=0.0):
 
 
 def follows_the_scale_only(model):
-    """Whether the equation has no mean."""
+    """Whether the equation takes ratings with their mean."""
     return ((isinstance(model, MatrixFactorisation) and not model.centred)
-            or (isinstance(model, ImputedSVD) and model.fill == "zero"))
+            or (isinstance(model, ImputedSVD) and model.fill == "zero")
+            or getattr(model, "similarity", None) == "cosine")
 
 
 def tolerance(model):

@@ -20,7 +20,8 @@ class Units:
     r"""What a model does to ratings before it learns from them, and to its predictions after.
 
     All models are equivariant: from ratings :math:`a r + c` they predict :math:`a \hat r + c`,
-    but for those whose equation has no mean, which follow a only. Averages, the baseline,
+    but for those whose equation takes ratings with their mean, which follow a only: factors that
+    are not centred, filling with zeros, the cosine of raw ratings. Averages, the baseline,
     neighbours and the RBM are so by themselves. All others, with steps or penalties, are
     ``standardised``: what they do they do on
 
