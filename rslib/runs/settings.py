@@ -106,7 +106,12 @@ OWN = {
 FEWER = ("integrated", "temporal-integrated")
 """Rungs whose notebooks make fewer passes where the ratings of users are very many."""
 
-BLEND = {}
+BLEND = {
+    "timeSVD++": "6f7013d8", "SVD++": "75995363", "asymmetric SVD": "79e67b92",
+    "fading weights": "d0c53aef", "factors, SGD": "d41e84ae", "factors, ALS": "0c1a14d2",
+    "imputed SVD": "da66324e", "time, then ALS": "d5455818", "item neighbours": "bc46ab8a",
+    "user neighbours": "68e6a5d9", "item weights": "ec9fbff7", "RBM": "90cbffa1",
+    "baseline": "02f683c3"}
 """`digest` of each member of the blend in notebook 17; ratings without days have fewer."""
 
 BLEND_REG = 28.0
