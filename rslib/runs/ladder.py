@@ -10,7 +10,7 @@ from rslib.runs.page import write_page
 from rslib.runs.parameters import check, with_options
 from rslib.runs.pool import run_many
 from rslib.runs.progress import last_duration, title_of
-from rslib.runs.records import runs_root
+from rslib.runs.records import RECORDED, runs_root
 from rslib.runs.rungs import RUNGS
 from rslib.runs.shelf import read
 from rslib.runs.table import ladder_rows
@@ -68,7 +68,7 @@ def _argument(dataset):
 def _fit_seconds():
     """Seconds of the recorded fits of each notebook on the bundled ratings, by its number."""
     seconds = {}
-    for record in read(_BUNDLED):
+    for record in read(_BUNDLED, RECORDED):
         number = RUNGS[record.rung].notebook
         seconds[number] = seconds.get(number, 0.0) + record.fit_seconds
     return seconds

@@ -31,7 +31,7 @@ def _contents(name, roots):
     places = [place for root in roots if root.is_dir() for place in sorted(root.iterdir())
               if place.name == name or place.name.rpartition("-")[0] == name]
     return sorted({each.content for place in places for each in _records_in(place)
-                   if each.dataset == name})
+                   if each.dataset == name and each.content})
 
 
 def _identify(dataset, roots):
