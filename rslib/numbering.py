@@ -1,4 +1,4 @@
-"""Which number stands for which user and item of the source, and which date is day 0."""
+"""Which number stands for which user and item of the source, and whether two sets are the same."""
 
 import hashlib
 from dataclasses import dataclass, replace
@@ -6,7 +6,9 @@ from functools import cached_property
 
 import numpy as np
 
-__all__ = ["Numbering"]
+from rslib.backend import asnumpy
+
+__all__ = ["Numbering", "digest_of_rows"]
 
 
 def _digest(ids):
@@ -107,3 +109,26 @@ class Numbering:
                 known[name] = np.array([text[start:end].decode() for start, end in
                                         zip(starts, ends, strict=True)], np.dtypes.StringDType())
         return cls(**known, first_day=first_day)
+
+
+def _mixed(words):
+    """Scatter 64-bit words, one to one (the finaliser of splitmix64)."""
+    words = (words ^ (words >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    words = (words ^ (words >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return words ^ (words >> np.uint64(31))
+
+
+def digest_of_rows(ratings, seed=0, chunk=1 << 22):
+    """Return a 64-bit number that ratings with the same rows share, whatever their order."""
+    total = 0
+    for start in range(0, len(ratings), chunk):
+        rows = slice(start, start + chunk)
+        users, items, values, days = (
+            None if column is None else asnumpy(column[rows]) for column in
+            (ratings.users, ratings.items, ratings.values, ratings.days))
+        word = users.astype(np.uint64) << np.uint64(32) | items.astype(np.uint64)
+        word = _mixed(word + np.uint64(seed * 0x9E3779B97F4A7C15 % 2**64))
+        day = 0 if days is None else days.astype(np.uint64) + np.uint64(1) << np.uint64(32)
+        word = _mixed(word ^ (day | (values + np.float32(0)).view(np.uint32).astype(np.uint64)))
+        total = (total + int(word.sum(dtype=np.uint64))) % 2**64
+    return total

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from rslib.backend import array_module, asnumpy, group_by, to_device
+from rslib.backend import array_module, group_by, to_device
 from rslib.numbering import Numbering
 
 __all__ = ["CSR", "Info", "Numbering", "Pairs", "Ratings"]
@@ -205,6 +205,7 @@ class Ratings(Pairs):
     info: Info | None = None
 
     _columns = ("users", "items", "days", "values", "ranks")
+    _like = None
 
     def __post_init__(self):
         if self.values is None:
@@ -223,8 +224,6 @@ class Ratings(Pairs):
         """The same rows without their values."""
         return Pairs(self.users, self.items, self.days, self.n_users, self.n_items,
                      numbering=self.numbering)
-
-    _like = None
 
     def with_values(self, values):
         """Return the same rows with other values; what groups them is shared, not found anew."""
@@ -262,33 +261,10 @@ class Ratings(Pairs):
 
     @property
     def measure(self):
-        """What a rating counts, as a word: "stars" from 1 or 1/2 to 5, else "points"."""
+        """The word for what a rating counts: "stars" from 1 or 1/2 to 5, else "points"."""
         return "stars" if self.scale in ((0.5, 5.0), (1.0, 5.0)) else "points"
 
     @cached_property
     def spread(self):
         """Standard deviation of the ratings, in their own points; 1 where all are equal."""
         return float(self.values.std(dtype="f8")) or 1.0
-
-
-def _mixed(words):
-    """Scatter 64-bit words, one to one (the finaliser of splitmix64)."""
-    words = (words ^ (words >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-    words = (words ^ (words >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    return words ^ (words >> np.uint64(31))
-
-
-def digest_of_rows(ratings, seed=0, chunk=1 << 22):
-    """Return a 64-bit number that ratings with the same rows share, whatever their order."""
-    total = 0
-    for start in range(0, len(ratings), chunk):
-        rows = slice(start, start + chunk)
-        users, items, values, days = (
-            None if column is None else asnumpy(column[rows]) for column in
-            (ratings.users, ratings.items, ratings.values, ratings.days))
-        word = users.astype(np.uint64) << np.uint64(32) | items.astype(np.uint64)
-        word = _mixed(word + np.uint64(seed * 0x9E3779B97F4A7C15 % 2**64))
-        day = 0 if days is None else days.astype(np.uint64) + np.uint64(1) << np.uint64(32)
-        word = _mixed(word ^ (day | (values + np.float32(0)).view(np.uint32).astype(np.uint64)))
-        total = (total + int(word.sum(dtype=np.uint64))) % 2**64
-    return total

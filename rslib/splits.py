@@ -8,7 +8,8 @@ from functools import cached_property
 import numpy as np
 
 from rslib.backend import array_module, asnumpy
-from rslib.ratings import Ratings, digest_of_rows
+from rslib.numbering import digest_of_rows
+from rslib.ratings import Ratings
 
 __all__ = ["Split", "by_time", "carve", "netflix", "random"]
 

@@ -19,7 +19,7 @@ BELOW = {       # what each part may import, beside itself and the ground floor
     "kernels": set(),
     "numbering": set(),
     "ratings": {"numbering"},
-    "splits": {"ratings"},
+    "splits": {"ratings", "numbering"},
     "metrics": {"ratings"},
     "sources": {"ratings"},
     "models": {"ratings", "kernels"},

@@ -9,7 +9,7 @@ import pytest
 from toy import Shifted, toy
 
 from rslib import models, runs, splits
-from rslib.ratings import digest_of_rows
+from rslib.numbering import digest_of_rows
 from rslib.runs.rungs import RUNGS
 from rslib.runs.settings import CHOSEN
 from rslib.runs.shelf import keep
