@@ -128,7 +128,7 @@ WRONG = [       # words, and what the line says
     ("data mine.csv cut.csv", "what is 'cut.csv' for?"),
     ("data --delimiter ;", "name the file that the options are for"),
     ("data mine.csv --delimeter ;", "no option --delimeter; did you mean --delimiter?"),
-    ("data mine.csv --decimal ;", "decimal must be '.' or ','"),
+    ("data mine.csv --decimal ;", "decimal must be one of '.', ','"),
     ("data mine.csv --quoting perhaps", "quoting is yes or no, not 'perhaps'"),
     ("data mine.csv --header 1", "header is yes or no, not '1'"),
     ("data mine.csv --scale 5", "scale must be (lowest, highest)"),

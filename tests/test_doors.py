@@ -41,8 +41,11 @@ def calls(model, ratings, path):
     more = {"terms": lambda: model.terms(ratings.pairs),
             "probabilities": lambda: model.probabilities(ratings.pairs),
             "free_energy": lambda: model.free_energy(ratings),
-            "normal_equations": lambda: model.normal_equations()}
-    return found | {name: call for name, call in more.items() if hasattr(type(model), name)}
+            "normal_equations": lambda: model.normal_equations(),
+            "weights_of": lambda: model.weights_of(0),
+            "weights_of, of others": lambda: model.weights_of([0, 1], [1, 0])}
+    return found | {name: call for name, call in more.items()
+                    if hasattr(type(model), name.partition(",")[0])}
 
 
 def refusal(call, error=(TypeError, ValueError)):

@@ -97,7 +97,8 @@ def test_by_hand():
     """Items 0 and 1 agree (cosine of 3, 4 and 4, 3: 24/25); 2 shares one user, so nothing."""
     train = Ratings(np.array([0, 1, 2, 0, 1, 2, 3]), np.array([0, 0, 0, 1, 1, 2, 1]),
                     values=np.array([3, 4, 5, 4, 3, 1, 2]))
-    model = Neighbours(similarity="cosine", deviations=False, shrinkage=1).fit(train)
+    model = Neighbours(similarity="cosine", deviations=False, min_neighbours=1,
+                       shrinkage=1).fit(train)
     s = 0.5 * 24 / 25
     np.testing.assert_allclose(model.weights_[:2, 1], [s, 2 / 3], atol=2 ** -17)
     pairs = Pairs(np.array([3, 2]), np.array([0, 1]), None, 4, 3)
@@ -146,9 +147,9 @@ def test_lists_keep_the_most_similar_only(model, train, monkeypatch, tmp_path):
     np.testing.assert_allclose(listed.predict(train.pairs), full.predict(train.pairs), atol=1e-5)
     np.testing.assert_allclose(listed.explain(3, 5), full.explain(3, 5), atol=1e-5)
     pairs = np.random.default_rng(0).integers(0, n, (2, 500))
-    assert np.array_equal(listed.weights_between(*pairs), full.weights_[*pairs])
-    assert np.array_equal(full.weights_between(*pairs), full.weights_[*pairs])
-    assert not listed.weights_between([], []).size
+    assert np.array_equal(listed.weights_of(*pairs), full.weights_[*pairs])
+    assert np.array_equal(full.weights_of(*pairs), full.weights_[*pairs])
+    assert not listed.weights_of([], []).size
     listed.save(tmp_path / "listed.npz")
     again = Neighbours.load(tmp_path / "listed.npz")
     assert np.array_equal(again.predict(train.pairs), listed.predict(train.pairs))
@@ -162,7 +163,7 @@ def test_one_neighbour_of_equal_taste_is_copied():
     values = 3 + np.concatenate([taste, taste, rng.normal(0, 1, 60)])
     held_out = (items == 1) & (users < 20)
     train = Ratings(users, items, values=values)[~held_out]
-    model = Neighbours(n_neighbours=1, shrinkage=0, reg_user=1e6).fit(train)
+    model = Neighbours(n_neighbours=1, min_neighbours=1, shrinkage=0, reg_user=1e6).fit(train)
     pairs = Pairs(users, items)[held_out]
     level = Baseline(reg_user=1e6).fit(train)
     deviations = taste[:20] + 3 - level.predict(Pairs(users[:20], items[:20], None, 60, 3))

@@ -101,10 +101,12 @@ def test_ones_own_data_come_first_the_longest_before_the_others(tmp_path):
                  for name in ("01_a", "02_b")]
     expected = {("other", notebooks[0]): 500.0, ("other", notebooks[1]): 600.0,
                 ("mine", notebooks[0]): 5.0, ("mine", notebooks[1]): 6.0}
-    tasks, seconds, titles = ladder._tasks(expected, {"mine": {}, "other": {}}, tmp_path)
+    tasks, seconds, titles = ladder._tasks(expected, {"mine": {}, "other": {}}, tmp_path,
+                                            {"mine": {"02": {"REG": 7.0}}})
     assert list(tasks) == list(seconds) == ["02_b on mine", "01_a on mine", "02_b on other",
                                             "01_a on other"]
     assert titles["02_b on mine"] == "02 b on mine"
+    assert [tasks[name][2] for name in tasks] == [{"REG": 7.0}, {}, {}, {}]     # what was chosen
 
 
 # make

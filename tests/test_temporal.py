@@ -39,7 +39,7 @@ each_in_time = pytest.mark.parametrize("model", IN_TIME, ids=lambda model: type(
 # the temporal baseline
 
 def test_with_every_switch_off_it_is_the_static_baseline(train):
-    ours, theirs = TemporalBaseline(**OFF).fit(train), Baseline(n_epochs=20).fit(train)
+    ours, theirs = TemporalBaseline(**OFF, n_epochs=20).fit(train), Baseline(n_epochs=20).fit(train)
     np.testing.assert_allclose(ours.predict(train.pairs), theirs.predict(train.pairs), atol=2e-6)
     assert ours.n_parameters == theirs.n_parameters
 
@@ -72,7 +72,7 @@ def slope(model, ratings, array, place, step):
 
 def test_no_round_raises_the_objective(train):
     curve = []
-    TemporalBaseline(drift="spline").fit(
+    TemporalBaseline(drift="spline", n_epochs=20).fit(
         train, on_epoch=lambda _, model: curve.append(model.objective(train)))
     assert len(curve) == 20 and all(np.diff(curve) <= 1e-4 * curve[0])
     assert curve[-1] < curve[0]

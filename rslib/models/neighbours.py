@@ -11,7 +11,7 @@ from rslib.models.base import Model
 from rslib.models.baseline import baseline_of, folded_baseline
 from rslib.models.domains import Count, NonNegative, Positive
 from rslib.models.mean import Mean
-from rslib.ratings import CSR
+from rslib.ratings import CSR, checked_ids
 
 BUDGET = 1 << 29    # bytes for the similarities: all pairs of 11,585 items, lists beyond
 
@@ -206,46 +206,45 @@ class Neighbours(Model):
                    ratings)
         return [Neighbour(*row) for row in zip(*(c.tolist() for c in columns), strict=True)]
 
-    def weights_between(self, items, others):
-        """Return the weights of pairs of items, whether all are kept or only the largest.
-
-        Parameters
-        ----------
-        items, others : int array (n,)
-            By "user" these are users.
-
-        Returns
-        -------
-        float32 array (n,), on the host
-            Of ``others[k]`` for ``items[k]``; zero where it is not among those listed.
-        """
-        self.check_fitted()
-        items, others = np.asarray(items), np.asarray(others)
-        weights, order = np.zeros(len(items), np.float32), np.argsort(items, kind="stable")
-        for rows in np.split(order, np.flatnonzero(np.diff(items[order])) + 1):
-            if rows.size:
-                weights[rows] = self.weights_of(items[rows[0]])[others[rows]]
-        return weights
-
-    def weights_of(self, about):
+    def weights_of(self, about, others=None):
         """Return the weights of all items in what is said of one item, or of each of several.
 
         They read the same whatever the form of ``weights_``: zero for those that its lists leave
-        out. By "user" both are users.
+        out. By "user" all are users.
 
         Parameters
         ----------
         about : int or int array (n,)
+        others : int array (n,) or None
+            Return the weight of ``others[k]`` for ``about[k]`` only.
 
         Returns
         -------
-        float32 array (n_items,) or (n, n_items), on the host
+        float32 array (n_items,), (n, n_items) or (n,), on the host
+
+        Raises
+        ------
+        ValueError
+            Not fitted, or no such item.
         """
+        self.check_fitted()
+        about, n = np.asarray(about), len(self.weights_)
+        checked_ids("about", about.ravel(), n)
+        if others is not None:
+            return self._weights_between(about, checked_ids("others", np.asarray(others), n))
         rows = asnumpy(self.weights_[about])
         if not self.similar_.size:
             return rows
-        weights = np.zeros((*np.shape(about), len(self.weights_)), np.float32)
+        weights = np.zeros((*about.shape, n), np.float32)
         np.put_along_axis(weights, asnumpy(self.similar_[about]).astype(np.int64), rows, axis=-1)
+        return weights
+
+    def _weights_between(self, about, others):
+        """Item by item, because all rows at once may be too many numbers."""
+        weights, order = np.zeros(len(about), np.float32), np.argsort(about, kind="stable")
+        for rows in np.split(order, np.flatnonzero(np.diff(about[order])) + 1):
+            if rows.size:
+                weights[rows] = self.weights_of(about[rows[0]])[others[rows]]
         return weights
 
     def _fold_in(self, ratings):
