@@ -102,6 +102,7 @@ BAD_PARQUET = {
     "nan": (table(rating=[1.0, float("nan")]), "row 2, column 'rating': nan"),
     "null": (table(user=[1, None]), "row 2, column 'user': is empty"),
     "text": (table(rating=["1", "x"]), "row 2, column 'rating': 'x' is not a number"),
+    "comma": (table(rating=["1,5", "2,0"]), "'1,5' is not a number; save the column as numbers"),
     "fraction": (table(user=[1.0, 2.5]), "row 2, column 'user': '2.5'"),
     "old": (table(time=[datetime(2020, 1, 1), datetime(1960, 1, 1)]), "row 2, column 'time': 1960"),
     "far": (table(time=pa.array([0, 2**62], pa.timestamp("us"))), "row 2, column 'time'", "2100"),
