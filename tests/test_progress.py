@@ -97,12 +97,12 @@ def test_what_a_notebook_is_expected_to_take(tmp_path):
 
 
 def test_ones_own_data_come_first_the_longest_before_the_others(tmp_path):
-    notebooks = [write_notebook(tmp_path / f"{name}.ipynb", 'DATASET = "x"')
+    notebooks = [write_notebook(tmp_path / f"{name}.ipynb", 'DATASET = "x"\nREG = 1.0')
                  for name in ("01_a", "02_b")]
     expected = {("other", notebooks[0]): 500.0, ("other", notebooks[1]): 600.0,
                 ("mine", notebooks[0]): 5.0, ("mine", notebooks[1]): 6.0}
     tasks, seconds, titles = ladder._tasks(expected, {"mine": {}, "other": {}}, tmp_path,
-                                            {"mine": {"02": {"REG": 7.0}}})
+                                            {"mine": {"02": {"REG": 7.0, "ELSE": 1.0}}})
     assert list(tasks) == list(seconds) == ["02_b on mine", "01_a on mine", "02_b on other",
                                             "01_a on other"]
     assert titles["02_b on mine"] == "02 b on mine"

@@ -33,12 +33,14 @@ def home(tmp_path, monkeypatch):
         write_notebook(tmp_path / "notebooks" / f"{name}.ipynb", TAKING, work,
                        READING.format(rung=rung))
     write_notebook(tmp_path / "notebooks" / "90_ladder.ipynb",
-                   'DATASET = "ml-latest-small"\nSECOND = "none"', "(DATASET, SECOND)")
+                   'DATASET = "ml-latest-small"\nOPTIONS = {}\nSECOND = "none"',
+                   "(DATASET, SECOND)")
     (tmp_path / "mine.csv").write_text("who;what;stars;day\n" + ROWS)
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("RSLIB_RUNS", str(tmp_path / "runs"))
     monkeypatch.setenv("RSLIB_CACHE", str(tmp_path / "cache"))
     monkeypatch.setattr(notebooks, "HOME", tmp_path)
+    monkeypatch.setattr("rslib.runs.shelf.is_own", lambda record, chosen: True)
     monkeypatch.setitem(run_ladder.__kwdefaults__, "home", tmp_path)
     return tmp_path
 

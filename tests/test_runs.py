@@ -245,6 +245,7 @@ def home(tmp_path, monkeypatch):
         "before\n<!-- ladder:toy -->\nold\n<!-- /ladder -->\n"
         "<!-- lecture:toy -->\nold\n<!-- /lecture -->\nafter\n")
     monkeypatch.setattr(ladder_module, "load", lambda name, **options: toy(name))
+    monkeypatch.setattr("rslib.runs.shelf.is_own", lambda record, chosen: True)
     return tmp_path
 
 

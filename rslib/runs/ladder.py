@@ -7,7 +7,7 @@ from pathlib import Path
 from rslib import HOME
 from rslib.runs.execute import NotebookFailed, run_notebook
 from rslib.runs.page import write_page
-from rslib.runs.parameters import check, with_options
+from rslib.runs.parameters import check, defaults, with_options
 from rslib.runs.pool import run_many
 from rslib.runs.progress import last_duration, title_of
 from rslib.runs.records import RECORDED, runs_root
@@ -99,7 +99,9 @@ def _tasks(expected, arguments, folder, chosen):
                                                              -expected[each])):
         task = f"{notebook.stem} on {name}"
         out = folder / "notebooks" / name / notebook.name
-        settings = chosen.get(name, {}).get(notebook.name[:2], {})
+        known = defaults(notebook)
+        settings = {parameter: value for parameter, value in
+                    chosen.get(name, {}).get(notebook.name[:2], {}).items() if parameter in known}
         tasks[task] = (run_notebook, notebook, arguments[name] | settings, out)
         seconds[task] = expected[name, notebook]
         titles[task] = f"{title_of(notebook)} on {name}"
