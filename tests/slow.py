@@ -8,6 +8,7 @@ SLOW = {
     "test_gpu_simulator.py",
     "test_install.py",
     "test_notebook_outputs.py",
+    "test_pages.py",
     "test_published.py",
     "test_published_blend.py",
     "test_run_options.py",
@@ -18,10 +19,14 @@ SLOW = {
     "test_all_solvers_reach_the_same_depth",
     "test_als_and_gd_settle_where_the_whole_gradient_vanishes",
     "test_cases_of_all_netflix_movies_fit_in_one_gigabyte",
+    "test_labels_do_not_overlap_on_any_scale_of_ratings",
+    "test_labels_of_a_ladder_do_not_overlap",
+    "test_labels_of_the_real_rungs_do_not_overlap",
     "test_memory_stays_small",
     "test_one_visit_a_session_equals_stepping_every_part_at_every_rating",
     "test_planted_factors_come_back",
     "test_planted_rates_of_fading_come_back",
     "test_taste_that_drifts_is_worth_the_drift_of_the_factors",
+    "test_whoever_reads_the_output_may_go_away",
 }
 """Files, and tests by name."""
