@@ -24,8 +24,8 @@ import warnings
 import numpy as np
 import scipy.sparse
 
-__all__ = ["array_module", "asnumpy", "bytes_at_a_time", "gpu_available", "group_by", "solve_spd",
-           "sum_by", "synchronize", "to_device"]
+__all__ = ["array_module", "asnumpy", "bytes_at_a_time", "deviation_of", "gpu_available",
+           "group_by", "solve_spd", "sum_by", "synchronize", "to_device"]
 
 # BLAS may look past the end of a small matrix, at numbers that it then leaves out, and raise the
 # processor's flag for them. What is not a number in earnest is found where a fit ends.
@@ -156,6 +156,14 @@ def rows_of(indptr):
     if xp is np:        # CuPy repeats by numbers that the host knows only
         return np.repeat(np.arange(len(indptr) - 1), np.diff(indptr))
     return xp.searchsorted(indptr, xp.arange(int(indptr[-1])), side="right") - 1
+
+
+def deviation_of(values):
+    """Return the standard deviation of values, one where they are all the same."""
+    if float(values.min()) == float(values.max()):
+        return 1.0
+    values = values.astype(array_module(values).float64)
+    return float(((values - values.mean()) ** 2).mean()) ** 0.5
 
 
 def starts_of(counts):

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from rslib.backend import array_module, group_by, to_device
+from rslib.backend import array_module, deviation_of, group_by, to_device
 from rslib.numbering import Numbering
 
 __all__ = ["CSR", "Info", "Numbering", "Pairs", "Ratings"]
@@ -267,4 +267,4 @@ class Ratings(Pairs):
     @cached_property
     def spread(self):
         """Standard deviation of the ratings, in their own points; 1 where all are equal."""
-        return float(self.values.std(dtype="f8")) or 1.0
+        return deviation_of(self.values)

@@ -2,10 +2,9 @@
 
 from dataclasses import asdict, dataclass, field, replace
 
-from rslib.backend import asnumpy
+from rslib.backend import asnumpy, deviation_of
 from rslib.models import MODELS, Baseline, Model, Neighbours
 from rslib.models.saved import read, restored, write
-from rslib.models.units import deviation_of
 
 
 @dataclass

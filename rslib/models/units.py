@@ -3,17 +3,9 @@
 import math
 from dataclasses import asdict
 
-from rslib.backend import array_module
+from rslib.backend import array_module, deviation_of
 
 FAR_OFF = 1e4       # mean squared residual of a fit that runs away, over the mean square of train
-
-
-def deviation_of(values):
-    """Return the standard deviation of values, one where they are all the same."""
-    if float(values.min()) == float(values.max()):
-        return 1.0
-    values = values.astype(array_module(values).float64)
-    return float(((values - values.mean()) ** 2).mean()) ** 0.5
 
 
 class Units:
