@@ -15,10 +15,9 @@ def _opened(arguments):
     options = reading(arguments)
     for folder in (arguments.master, arguments.handout):
         require_writable(folder.absolute().parent, "name another place for it")
-    baseline = models.Baseline("ridge", 4, 6)
     return commands.opened(
         arguments, lambda seed: splits.netflix(load_asked(arguments.dataset, options), seed=seed),
-        baseline.fit)
+        models.Baseline().fit)
 
 
 def _contest(arguments):

@@ -120,7 +120,7 @@ def choose(split):
     """
     few, parameters, choices = _few_users(split, MOST_RATINGS), {}, []
     rungs = [rung for rung in TUNED if few.train.days is not None
-             or RUNGS[rung].notebook not in ("12", "13", "14", "15")]
+             or RUNGS[rung].part != "Time"]
     with tqdm(desc="choosing settings on probe", unit="fit", leave=False) as bar:
         for rung in rungs:
             choices += _search(rung, parameters, few, bar)
