@@ -10,6 +10,7 @@ from urllib.parse import quote
 
 from rslib.extras import needs
 from rslib.files import write_text
+from rslib.runs.progress import heading_of
 from rslib.runs.sheet import sheet
 
 __all__ = ["NotebookPage", "formula", "link", "notebook_pages", "title_of", "write_notebook_page"]
@@ -112,14 +113,7 @@ def _exporter():
 
 def title_of(path):
     """Return the number of a notebook and its first heading, "05 · SVD"."""
-    with needs("notebooks"):
-        import nbformat
-
-    number, _, words = path.stem.partition("_")
-    text = "\n".join(cell.source for cell in nbformat.read(path, as_version=4).cells
-                     if cell.cell_type == "markdown")
-    heading = re.search(r"^# +(?:\d+ *·? *)?(.+?) *$", text, re.M)
-    words = re.sub(r"[*`$]", "", heading[1]) if heading else words.replace("_", " ")
+    number, words = heading_of(path)
     return f"{number} · {words}" if words else number
 
 

@@ -5,7 +5,7 @@ import re
 import time
 from pathlib import Path
 
-__all__ = ["Progress", "last_duration", "title_of"]
+__all__ = ["Progress", "heading_of", "last_duration", "title_of"]
 
 
 def last_duration(out):
@@ -17,13 +17,19 @@ def last_duration(out):
         return None
 
 
-def title_of(notebook):
-    """Return number and title of a notebook, as ``08 Biases and interactions``."""
+def heading_of(notebook):
+    """Return the number of a notebook and its first heading; its name in the place of one."""
     number, _, words = notebook.stem.partition("_")
     cells = json.loads(notebook.read_text(encoding="utf-8"))["cells"]
-    first = "".join(cells[0]["source"]) if cells and cells[0]["cell_type"] == "markdown" else ""
-    heading = re.match(r"# *(?:\d+ *·? *)?([^\n:]+)", first)
-    return f"{number} {heading[1].strip() if heading else words.replace('_', ' ')}"
+    text = "\n".join("".join(cell["source"]) for cell in cells if cell["cell_type"] == "markdown")
+    heading = re.search(r"^# +(?:\d+ *·? *)?(.+?) *$", text, re.M)
+    return number, re.sub(r"[*`$]", "", heading[1]) if heading else words.replace("_", " ")
+
+
+def title_of(notebook):
+    """Return number and title of a notebook, as ``08 Biases and interactions``."""
+    number, words = heading_of(notebook)
+    return f"{number} {words.partition(':')[0].strip()}"
 
 
 def _minutes(seconds):
