@@ -13,6 +13,7 @@ from rslib.numbering import digest_of_rows
 from rslib.runs.rungs import RUNGS
 from rslib.runs.settings import CHOSEN
 from rslib.runs.shelf import keep
+from rslib.sources import SourceMissing
 
 
 @pytest.fixture(autouse=True)
@@ -177,3 +178,16 @@ def test_settings_that_were_chosen_for_the_data_are_the_rung_s_own(root):
     assert runs.read(ratings) == []
     ours = runs.record("baseline-ridge", models.Baseline("ridge", reg_user=50.0), split)
     assert runs.read(ratings) == [ours] and runs.others(ratings) == [default]
+
+
+def test_records_can_be_read_where_their_ratings_are_not(monkeypatch):
+    ratings = world(1)
+    mine = runs.record("global-mean", models.Mean("global"), splits.netflix(ratings))
+    monkeypatch.setattr("rslib.runs.shelf.load", lambda name: ratings)
+    assert runs.ratings_or_name("ratings") is ratings
+
+    def missing(name):
+        raise SourceMissing(f"{name}: not here")
+
+    monkeypatch.setattr("rslib.runs.shelf.load", missing)
+    assert runs.read(runs.ratings_or_name("ratings")) == [mine]

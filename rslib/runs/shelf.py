@@ -8,9 +8,10 @@ from rslib.files import new_file, new_folder
 from rslib.runs.records import RECORDED, Record, place_of, runs_root
 from rslib.runs.rungs import RUNGS
 from rslib.runs.settings import chosen_for, is_own
+from rslib.sources import SourceMissing, load
 from rslib.splits import netflix
 
-__all__ = ["keep", "load_record", "others", "read"]
+__all__ = ["keep", "load_record", "others", "ratings_or_name", "read"]
 
 
 def load_record(folder):
@@ -95,6 +96,17 @@ def others(dataset, root=None):
     """
     records, chosen = _everything(dataset, root)
     return [each for each in records if not is_own(each, chosen)]
+
+
+def ratings_or_name(name, **options):
+    """Return the ratings that `rslib.sources.load` finds, or the name where only records are here.
+
+    Either is what `read` takes.
+    """
+    try:
+        return load(name, **options)
+    except SourceMissing:
+        return name
 
 
 def keep(dataset, picture=None):
