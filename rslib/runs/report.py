@@ -119,12 +119,15 @@ def _settings(ladder):
     shown = {"label": "Rung", "parameter": "Parameter of its notebook", "default": "Default",
              "chosen": "Chosen", "default_rmse": "Probe, default", "chosen_rmse": "Probe, chosen",
              "fits": "Fits"}
+    shortened = (" First steps, without a figure for their default, were halved until no fit ran "
+                 "away." if any(each.default_rmse is None for each in ladder.choices) else "")
     table = grid(rows, shown, small=("label", "default", "chosen"),
                  name="Settings chosen on probe")
     return f"""<h2>Settings</h2>
 <p>These penalties were looked for on the probe set of these ratings, after fits on train: each was
-halved and doubled as long as probe got better, {sum(row["fits"] for row in rows)} fits in all. All
-other settings are the defaults of the classes. Quiz and test were not looked at.</p>
+halved and doubled as long as probe got better, {sum(row["fits"] for row in rows)} fits in
+all.{shortened} All other settings are the defaults of the classes. Quiz and test were not looked
+at.</p>
 {table}"""
 
 

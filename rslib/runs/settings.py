@@ -7,8 +7,8 @@ from dataclasses import asdict, dataclass, field
 from rslib import models
 from rslib.runs.rungs import RUNGS
 
-__all__ = ["BLEND", "BLEND_REG", "CHOSEN", "OWN", "Own", "chosen_for", "digest", "is_own",
-           "own_params"]
+__all__ = ["BLEND", "BLEND_REG", "BLEND_STEP", "CHOSEN", "OWN", "Own", "chosen_for", "digest",
+           "is_own", "own_params"]
 
 CHOSEN = "settings.json"
 """File beside the records of a data set: the notebook parameters chosen on its probe set."""
@@ -46,8 +46,8 @@ _DECOUPLED = {"reg_user": "REG_USER_DECOUPLED", "reg_item": "REG_ITEM_DECOUPLED"
 _SPEED = _same("n_epochs", "learning_rate")
 _SIMILAR = _REGS | _same("n_neighbours", "shrinkage")
 _PER_RATING = {"reg_user": "REG_PER_RATING", "reg_item": "REG_PER_RATING"}
-_SUMS = _same("learning_rate", n_factors="SUMS_FACTORS", reg="SUMS_REG", reg_bias="SUMS_REG_BIAS",
-              n_epochs="SUMS_EPOCHS", init_std="SUMS_INIT_STD")
+_SUMS = {"learning_rate": "SUMS_RATE", "n_factors": "SUMS_FACTORS", "reg": "SUMS_REG",
+         "reg_bias": "SUMS_REG_BIAS", "n_epochs": "SUMS_EPOCHS", "init_std": "SUMS_INIT_STD"}
 _TASTE = _same("n_factors", "reg", "reg_bias", "init_std")
 _MACHINE = _SPEED | _same("visible", "n_hidden", "reg", "batch_size")
 
@@ -84,7 +84,9 @@ OWN = {
     "nsvd": Own("NSVD", {}, _SUMS),
     "asymmetric-svd": Own("AsymmetricSVD", {}, _SUMS),
     "svdpp": Own("SVDpp", {}, _SPEED | _TASTE),
-    "integrated": Own("Integrated", {}, _TASTE | {"n_epochs": "INTEGRATED_EPOCHS"}),
+    "integrated": Own("Integrated", {}, _TASTE | {
+        "n_epochs": "INTEGRATED_EPOCHS", "learning_rate": "INTEGRATED_RATE",
+        "learning_rate_weights": "STEP_WEIGHTS"}),
     "temporal-baseline": Own("TemporalBaseline", {}, _REGS | _same(
         "calendar_days", "item_bin_days", "beta", "frequency_base", "reg_calendar", "reg_bin",
         "reg_drift", "reg_day", "reg_scale", "reg_frequency", "n_epochs")),
@@ -117,6 +119,9 @@ BLEND = {
 BLEND_REG = 28.0
 """Penalty of its blender, which is the best of several on probe."""
 
+BLEND_STEP = ("17", "STEP")
+"""Notebook and parameter by which the first steps of its members are multiplied; 1 by default."""
+
 
 def digest(params):
     """Return eight letters that two sets of parameters share when they are equal."""
@@ -139,6 +144,12 @@ def own_params(rung, chosen=None):
     return asdict(getattr(models, own.model)(**changes))
 
 
+def _lengthened(member, step):
+    """Parameters of a member of the blend as they are without shortened steps."""
+    return {name: value / step if name == "learning_rate" else value
+            for name, value in member.items()}
+
+
 def is_own(record, chosen=None):
     """Whether a record was made with its rung's own settings, or is of a model of the user's own.
 
@@ -150,8 +161,10 @@ def is_own(record, chosen=None):
     """
     if record.rung == "blend":
         members, reg = record.params["members"], record.params["blender"].get("reg", BLEND_REG)
-        return reg == BLEND_REG and all(BLEND.get(name) == digest(each)
-                                        for name, each in members.items())
+        step = (chosen or {}).get(BLEND_STEP[0], {}).get(BLEND_STEP[1], 1.0)
+        return reg == BLEND_REG and all(
+            BLEND.get(name) in (digest(each), digest(_lengthened(each, step)))
+            for name, each in members.items())
     if record.rung not in OWN:
         return record.own_label is not None
     own, params = OWN[record.rung], json.loads(json.dumps(own_params(record.rung, chosen)))

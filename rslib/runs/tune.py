@@ -1,4 +1,7 @@
-"""Choose a few settings on the probe set of the data at hand, by a small fixed budget."""
+"""Choose a few settings on the probe set of the data at hand, by a small fixed budget.
+
+Before that, the first steps of fits that would run away on such ratings are shortened.
+"""
 
 import json
 from typing import NamedTuple
@@ -13,7 +16,8 @@ from rslib.metrics import clipped_rmse
 from rslib.runs.protocol import predict_probe
 from rslib.runs.records import place_of, runs_root
 from rslib.runs.rungs import RUNGS
-from rslib.runs.settings import CHOSEN, OWN, own_params
+from rslib.runs.settings import BLEND_STEP, CHOSEN, OWN, own_params
+from rslib.runs.steady import steady
 from rslib.splits import Split
 
 __all__ = ["MOST_RATINGS", "TUNED", "Choice", "choose", "forget", "remember", "remembered"]
@@ -39,14 +43,17 @@ _STEP, _MOST = 2.0, 2       # factor between two values, and how often it is tak
 
 
 class Choice(NamedTuple):
-    """What was found for one parameter of one rung; RMSE of probe in the points of the ratings."""
+    """What was found for one parameter of one rung; RMSE of probe in the points of the ratings.
+
+    A first step that was shortened was not scored with its default, nor that of a blend at all.
+    """
 
     rung: str
     parameter: str
     default: float
     chosen: float
-    default_rmse: float
-    chosen_rmse: float
+    default_rmse: float | None
+    chosen_rmse: float | None
     fits: int
 
 
@@ -75,10 +82,33 @@ def _descend(score, start):
     return found
 
 
+def _probe_rmse(rung, chosen, split):
+    """RMSE of one rung on probe with notebook parameters; infinite where the fit diverges."""
+    own = OWN[rung]
+    model = getattr(models, own.model)(**own_params(rung, chosen))
+    try:
+        guess = predict_probe(model, split, seen=own.seen)
+    except ArithmeticError:
+        return np.inf
+    return clipped_rmse(guess, asnumpy(split.probe.values), split.train.scale)
+
+
+def _shortened(rungs, chosen, split):
+    """Score the rungs whose first steps were shortened."""
+    for rung in rungs:
+        values = chosen.get(RUNGS[rung].notebook, {})
+        found = {name: parameter for name, parameter in OWN[rung].reads.items()
+                 if parameter in values}
+        score = _probe_rmse(rung, chosen, split) if found else None
+        for name, parameter in found.items():
+            yield Choice(rung, parameter, own_params(rung)[name], values[parameter], None, score, 1)
+    if step := chosen.get(BLEND_STEP[0], {}).get(BLEND_STEP[1]):
+        yield Choice("blend", BLEND_STEP[1], 1.0, step, None, None, 0)
+
+
 def _search(rung, chosen, split, bar):
     """Look for the parameters of one rung, one after the other."""
     notebook = RUNGS[rung].notebook
-    kind, values = getattr(models, OWN[rung].model), asnumpy(split.probe.values)
     for parameter in TUNED[rung]:
         field = next(name for name, each in OWN[rung].reads.items() if each == parameter)
         start = own_params(rung, chosen)[field]
@@ -87,11 +117,7 @@ def _search(rung, chosen, split, bar):
             there = {**chosen, notebook: chosen.get(notebook, {}) | {parameter: value}}
             bar.set_postfix_str(f"{RUNGS[rung].label}, {parameter}={value:g}")
             bar.update()
-            try:
-                guess = predict_probe(kind(**own_params(rung, there)), split)
-            except ArithmeticError:     # it diverges there
-                return np.inf
-            return clipped_rmse(guess, values, split.train.scale)
+            return _probe_rmse(rung, there, split)
 
         found = _descend(score, start)
         best = min(found, key=found.get)
@@ -105,7 +131,8 @@ def choose(split):
     """Choose penalties of `TUNED` on probe, after fits on train; quiz and test are not looked at.
 
     Each parameter is halved, then doubled, at most twice either way, as long as probe gets better:
-    three to five fits. A rung of time is left out where the ratings carry no days.
+    three to five fits. A rung of time is left out where the ratings carry no days. Before that,
+    first steps with which a fit runs away are halved until it holds, see `rslib.runs.steady`.
 
     Parameters
     ----------
@@ -118,11 +145,17 @@ def choose(split):
     choices : list of Choice
         Everything that was looked for.
     """
-    few, parameters, choices = _few_users(split, MOST_RATINGS), {}, []
-    rungs = [rung for rung in TUNED if few.train.days is not None
-             or RUNGS[rung].part != "Time"]
+    few = _few_users(split, MOST_RATINGS)
+    timeless = few.train.days is None
+    rungs = [rung for rung in OWN if not (timeless and RUNGS[rung].part == "Time")]
     with tqdm(desc="choosing settings on probe", unit="fit", leave=False) as bar:
-        for rung in rungs:
+        def told(rung):
+            bar.set_postfix_str(f"{RUNGS[rung].label}, first steps")
+            bar.update()
+
+        parameters = steady(rungs, few, told)
+        choices = list(_shortened(rungs, parameters, few))
+        for rung in (each for each in rungs if each in TUNED):
             choices += _search(rung, parameters, few, bar)
     return parameters, choices
 
