@@ -2,6 +2,7 @@
 
 import csv
 import itertools
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -43,3 +44,49 @@ def test_a_recorded_table_is_whole(path):
 
 def test_the_bundled_ratings_have_their_table():
     assert "ml-latest-small" in [path.parent.name for path in RECORDED]
+
+
+TABLE = "user,item,rating\n1,1,3\n1,2,4\n2,1,5\n"
+
+
+def as_folder(path, text):
+    path.mkdir(exist_ok=True)
+    (path / "ratings.csv").write_text(text)
+    return str(path)
+
+
+def as_file(path, text):
+    path.with_suffix(".csv").write_text(text)
+    return str(path.with_suffix(".csv"))
+
+
+def as_member(path, text):
+    with zipfile.ZipFile(path.with_suffix(".zip"), "w") as archive:
+        archive.writestr("a/ratings.csv", text)
+    return f"{path.with_suffix('.zip')}:a/ratings.csv"
+
+
+@pytest.mark.parametrize("write", [as_folder, as_file, as_member])
+def test_ratings_that_changed_are_run_anew(write, tmp_path):
+    def keys():
+        return [*Sweep(ROOT / "notebooks" / "02_neighbours.ipynb", {"SHRINKAGE": [10.0, 20.0]},
+                       {"DATASET": dataset}, tmp_path / "sweep").runs]
+
+    dataset = write(tmp_path / "mine", TABLE)
+    before = keys()
+    assert keys() == before and len({*before}) == 2
+    write(tmp_path / "mine", TABLE.replace("5", "4"))
+    assert not {*keys()} & {*before}
+
+
+def test_a_known_set_that_changed_is_run_anew(tmp_path, monkeypatch):
+    """Its name is the same; the folder that it is found in is not."""
+    def keys():
+        return [*Sweep(ROOT / "notebooks" / "02_neighbours.ipynb", {"SHRINKAGE": [10.0]},
+                       {"DATASET": "ml-latest-small"}, tmp_path / "sweep").runs]
+
+    monkeypatch.setenv("RSLIB_DATA", str(tmp_path))
+    before = keys()
+    assert keys() == before
+    as_folder(tmp_path / "ml-latest-small", "userId,movieId,rating,timestamp\n1,1,3.0,9\n")
+    assert keys() != before

@@ -16,10 +16,11 @@ from rslib.files import new_file, remove_stale, scratch_folder, write_text
 from rslib.plots import Table
 from rslib.plots import sweep as draw_sweep
 from rslib.runs.execute import NotebookFailed, run_notebook
-from rslib.runs.parameters import check, code_cells, require_file
+from rslib.runs.parameters import check, code_cells, defaults, require_file
 from rslib.runs.pool import run_many
 from rslib.runs.rungs import RUNGS
 from rslib.runs.shelf import load_record
+from rslib.sources import stamps_of
 
 __all__ = ["Sweep", "from_yaml", "run_sweep"]
 
@@ -63,7 +64,8 @@ class Sweep:
         points = [dict(zip(self.grid, values, strict=True))
                   for values in itertools.product(*self.grid.values())]
         parameters = [{**self.parameters, **point} for point in points]
-        return {_digest(code, each, _stamps(each)): each for each in parameters}
+        known = defaults(self.notebook)
+        return {_digest(code, each, _stamps(known | each)): each for each in parameters}
 
 
 def _digest(*parts):
@@ -78,9 +80,8 @@ def _source_digest():
 
 
 def _stamps(parameters):
-    """Size and time of change of the files that parameters name, such as a user's own ratings."""
-    paths = [Path(value) for value in parameters.values() if isinstance(value, str)]
-    return [(path.stat().st_size, path.stat().st_mtime) for path in paths if path.is_file()]
+    """What changes with the ratings that parameters name, be they a set, a file or a folder."""
+    return {name: stamps_of(value) for name, value in parameters.items() if isinstance(value, str)}
 
 
 def from_yaml(path):

@@ -29,7 +29,7 @@ from rslib.sources.stand_in import or_planted
 from rslib.sources.understood import describe
 
 __all__ = ["PUBLISHED", "SourceError", "SourceMissing", "describe", "from_dataframe", "load",
-           "load_fold", "or_planted"]
+           "load_fold", "or_planted", "stamps_of"]
 
 
 def _close(name):
@@ -138,9 +138,22 @@ def _read(name, given, form, scale, cache):
         return make()
 
     key = {"name": known and name, "scale": scale} | key_of((given, form))
-    files = [inside(path)[0], *beside(path)]
-    return store.load(path, [stamp for file in files for stamp in stamps(file)], key, make_source,
-                      cache)
+    return store.load(path, _stamps(path), key, make_source, cache)
+
+
+def _stamps(path):
+    return [stamp for file in (inside(path)[0], *beside(path)) for stamp in stamps(file)]
+
+
+def stamps_of(name_or_path):
+    """Return a list that differs when any of the files that `load` reads for a name has changed.
+
+    It is empty for planted ratings, and for what is no source.
+    """
+    try:
+        return _stamps(_place(str(name_or_path)))
+    except (SourceError, OSError):
+        return []
 
 
 def _fold_rows(ratings, table):
