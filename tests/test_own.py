@@ -2,6 +2,7 @@
 
 import csv as python_csv
 import random
+import re
 import warnings
 from io import BytesIO, StringIO
 
@@ -309,6 +310,40 @@ def test_columns_of_one_name_in_parquet(tmp_path, cache):
     ratings = load(path, rating=3, cache=cache)
     assert rows_of(ratings) == rows_of(from_dataframe(table, rating=3)) == [(1, 10, 1), (2, 10, 2)]
     assert "user=0, item=1, rating=3)" in call(ratings.info.understood)
+
+
+def one_row(header):
+    """A table of one rating, whose times are seconds."""
+    values = ["1400000000" if re.search("time|date", name, re.I) else "1"
+              for name in header.split(",")]
+    return f"{header}\n{','.join(values)}\n"
+
+
+@pytest.mark.parametrize(("header", "columns"), [
+    ("user,user_id,item,rating", ("user_id", "item", "rating")),
+    ("movie,movieId,user,rating", ("user", "movieId", "rating")),
+    ("rating,score,user,item", ("user", "item", "rating")),
+    ("reviewTime,unixReviewTime,reviewerID,asin,overall",
+     ("reviewerID", "asin", "overall", "unixReviewTime")),
+])
+def test_of_two_columns_for_one_thing_the_plainer_is_read(header, columns, tmp_path, cache):
+    understood = load(written(tmp_path, one_row(header)), cache=cache).info.understood
+    assert tuple(understood["columns"].values()) == columns and len(understood["unused"]) == 1
+
+
+@pytest.mark.parametrize(("header", "words"), [
+    ("user,artist_id,track_id,rating", "2 columns may be the item; say which: item='artist_id' or "
+                                       "item='track_id'"),
+    ("User,user,item,rating", "user='User' or user='user'"),
+    ("user,item,score,stars", "rating='score' or rating='stars'"),
+    ("user,item,rating,date,time", "time='date' or time='time'"),
+])
+def test_of_two_columns_for_one_thing_none_is_read_in_silence(header, words, tmp_path, cache):
+    path = written(tmp_path, one_row(header))
+    assert words in refusal(path, cache)
+    role, name = words.split(" or ")[-1].split("=")
+    assert load(path, cache=cache, **{role: name.strip("'")},
+                **({"time_unit": "seconds"} if role == "time" else {})).n_items == 1
 
 
 # A matrix of users by items

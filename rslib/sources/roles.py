@@ -8,16 +8,19 @@ from rslib.sources.locate import shown
 __all__ = ["ROLES", "columns_of", "common_name"]
 
 _NAMES = {
-    "user": ("user", "userid", "uid", "customer", "customerid", "reviewer", "reviewerid",
-             "member", "memberid"),
-    "item": ("item", "itemid", "iid", "movie", "movieid", "film", "filmid", "product", "productid",
-             "book", "bookid", "artist", "artistid", "song", "songid", "track", "trackid", "asin",
-             "isbn"),
-    "rating": ("rating", "ratings", "stars", "star", "score", "value", "grade", "overall",
-               "bookrating"),
-    "time": ("timestamp", "time", "date", "datetime", "ts", "unixtime", "unixtimestamp",
-             "unixreviewtime", "ratedat", "createdat", "reviewtime", "reviewdate", "ratingdate"),
+    "user": [("userid", "uid"), ("user",), ("customerid", "reviewerid", "memberid"),
+             ("customer", "reviewer", "member")],
+    "item": [("itemid", "iid"), ("item",),
+             ("movieid", "filmid", "productid", "bookid", "artistid", "songid", "trackid", "asin",
+              "isbn"),
+             ("movie", "film", "product", "book", "artist", "song", "track")],
+    "rating": [("rating", "ratings"),
+               ("stars", "star", "score", "value", "grade", "overall", "bookrating")],
+    "time": [("timestamp", "ts", "unixtime", "unixtimestamp", "unixreviewtime"),
+             ("time", "date", "datetime", "ratedat", "createdat", "reviewtime", "reviewdate",
+              "ratingdate")],
 }
+"""Common names of each role: an earlier group goes before a later one, within one none does."""
 
 ROLES = tuple(_NAMES)
 
@@ -26,34 +29,42 @@ def _plain(name):
     return re.sub("[^a-z0-9]", "", str(name).lower())
 
 
+def _candidates(role, names):
+    """Positions of the columns that may stand for a role: more than one where none goes first."""
+    plain = [_plain(name) for name in names]
+    found = ([k for k, name in enumerate(plain) if name in group] for group in _NAMES[role])
+    return next(filter(None, found), [])
+
+
 def common_name(role, names):
-    """Return the first of the names that usually stands for a role, or None."""
-    plain = {_plain(name): name for name in reversed(names)}
-    return next((plain[name] for name in _NAMES[role] if name in plain), None)
+    """Return the first of the names that usually stand for a role, or None."""
+    return next((names[k] for k in _candidates(role, names)), None)
 
 
 def _choose(label, role, names, given):
-    """Return the position of a role: the one given, else the first with a common name."""
+    """Return the position of a role: the one given, else the only one with a common name."""
     if isinstance(given, int):
         if not 0 <= given < len(names):
             raise SourceError(f"{label}: row 1: no column {given} (given as {role}=); columns "
                               f"count from 0, and there are {len(names)}")
         return given
-    name = common_name(role, names) if given is None else given
     if given is not None and given not in names:
         raise SourceError(f"{label}: row 1: no column {given!r} (given as {role}=); "
                           f"the columns are {shown(names)}")
-    if name is None and role == "time":
-        return None
-    if name is None:
+    places = (_candidates(role, names) if given is None else
+              [k for k, each in enumerate(names) if each == given])
+    if not places and role != "time":
         raise SourceError(f"{label}: row 1: no {role} column among {shown(names)}; the first row "
                           f"must name the columns, and {role}= can say which it is; if it names "
                           "none, pass header=None")
-    places = [k for k, each in enumerate(names) if each == name]
-    if len(places) > 1:
-        raise SourceError(f"{label}: row 1: {len(places)} columns are called {name!r}; say which "
-                          "by its position: " + " or ".join(f"{role}={k}" for k in places))
-    return places[0]
+    found = [names[k] for k in places]
+    if len(set(found)) < len(found):
+        raise SourceError(f"{label}: row 1: {len(places)} columns are called {found[0]!r}; say "
+                          "which by its position: " + " or ".join(f"{role}={k}" for k in places))
+    if len(found) > 1:
+        raise SourceError(f"{label}: row 1: {len(found)} columns may be the {role}; say which: "
+                          + " or ".join(f"{role}={name!r}" for name in found))
+    return places[0] if places else None
 
 
 def _by_position(given, n_columns):
