@@ -109,10 +109,10 @@ FEWER = ("integrated", "temporal-integrated")
 """Rungs whose notebooks make fewer passes where the ratings of users are very many."""
 
 BLEND = {
-    "timeSVD++": "6f7013d8", "SVD++": "75995363", "asymmetric SVD": "79e67b92",
-    "fading weights": "d0c53aef", "factors, SGD": "d41e84ae", "factors, ALS": "0c1a14d2",
-    "imputed SVD": "da66324e", "time, then ALS": "d5455818", "item neighbours": "bc46ab8a",
-    "user neighbours": "68e6a5d9", "item weights": "ec9fbff7", "RBM": "90cbffa1",
+    "timeSVD++": "956b2015", "SVD++": "75995363", "asymmetric SVD": "6c97358c",
+    "fading weights": "f05b9e83", "factors, SGD": "d41e84ae", "factors, ALS": "0c1a14d2",
+    "imputed SVD": "ddd192da", "time, then ALS": "3e8427ef", "item neighbours": "d6344030",
+    "user neighbours": "04ce683c", "item weights": "f453ad6f", "RBM": "eb78c09a",
     "baseline": "02f683c3"}
 """`digest` of each member of the blend in notebook 17; ratings without days have fewer."""
 
@@ -123,9 +123,19 @@ BLEND_STEP = ("17", "STEP")
 """Notebook and parameter by which the first steps of its members are multiplied; 1 by default."""
 
 
+def _plain(value):
+    """A value as JSON writes it, whole numbers without a point: 4 and 4.0 are equal."""
+    if isinstance(value, dict):
+        return {str(name): _plain(each) for name, each in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(each) for each in value]
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
 def digest(params):
     """Return eight letters that two sets of parameters share when they are equal."""
-    return hashlib.sha256(json.dumps(params, sort_keys=True).encode()).hexdigest()[:8]
+    text = json.dumps(_plain(params), sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()[:8]
 
 
 def own_params(rung, chosen=None):
