@@ -229,10 +229,19 @@ def test_the_page_speaks_in_the_unit_of_the_ratings(home, measure):
     made = ladder(home, ladder_of(6, 18), measure=measure)
     write_page(made, home)
     text = text_of(made.folder / "index.html")
-    assert f"RMSE in {measure} of 6 rungs" in text and f"in {measure}" in note(measure)
+    assert f"RMSE in {measure} of 6 rungs" in text and f"in {measure}" in note(made)
     ours = text.replace("Netflix's in stars", "").replace("quiz set, in stars", "")
     assert ("stars" in ours) == (measure == "stars")
     assert f"RMSE in {measure}" in (made.folder / "ladder.md").read_text(encoding="utf-8")
+
+
+def test_a_second_data_set_on_another_scale_is_told_apart(home):
+    made = ladder(home, ladder_of(6, 18), measure="points", second_measure="stars")
+    write_page(made, home)
+    text = text_of(made.folder / "index.html")
+    assert text.count("that on other in stars") == 2
+    same = ladder(home, ladder_of(6, 18), measure="points", second_measure="points")
+    assert "that on other" not in note(same)
 
 
 def test_both_pictures_are_in_the_page_and_the_wide_one_beside_it(written):

@@ -278,6 +278,15 @@ def test_a_failing_notebook_leaves_the_results_of_the_others(home):
     assert "old" in (home / "README.md").read_text()
 
 
+def test_a_rung_that_was_recorded_with_other_settings_is_named(home, monkeypatch):
+    os.rename(home / "notebooks" / "02_factors.ipynb", home / "notebooks" / "08_factors.ipynb")
+    monkeypatch.setattr("rslib.runs.shelf.is_own", lambda record, chosen: record.rung != "mf-als")
+    ladder = ladder_module.run_ladder("toy", home=home)
+    assert ladder.failures == {"08_factors on toy": "Biased factors, ALS: recorded with other "
+                                                    "settings than the rung's, so it is not shown"}
+    assert "not shown" in (ladder.folder / "index.html").read_text()
+
+
 def test_a_notebook_without_a_data_set_stops_the_ladder_before_it_runs(home):
     write_notebook(home / "notebooks" / "03_odd.ipynb", "REG = 0.1", "REG")
     with pytest.raises(ValueError, match="no parameter DATASET"):

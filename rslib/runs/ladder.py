@@ -2,6 +2,7 @@
 
 import time
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 
 from rslib import HOME
@@ -12,7 +13,7 @@ from rslib.runs.pool import run_many
 from rslib.runs.progress import last_duration, title_of
 from rslib.runs.records import RECORDED, runs_root
 from rslib.runs.rungs import RUNGS
-from rslib.runs.shelf import read
+from rslib.runs.shelf import others, read
 from rslib.runs.table import ladder_rows
 from rslib.runs.tune import choose, forget, remember, remembered
 from rslib.sources import PUBLISHED, load
@@ -31,8 +32,8 @@ class Ladder:
     ``rows`` come from `ladder_rows`, ``facts`` describe the data set, ``failures`` maps the name
     of each task that failed to the reason, ``folder`` holds the page, ``seconds`` is the time from
     the first notebook to the last, ``measure`` is what a rating counts, "stars" or "points", and
-    ``choices`` are the settings that were looked for on probe, none of them where the defaults
-    were taken.
+    ``second_measure`` that of the second data set; ``choices`` are the settings that were looked
+    for on probe, none of them where the defaults were taken.
     """
 
     dataset: str
@@ -44,6 +45,7 @@ class Ladder:
     seconds: float
     measure: str = "stars"
     choices: tuple = ()
+    second_measure: str | None = None
 
 
 def facts(ratings):
@@ -113,6 +115,16 @@ def _failures(outcomes):
             if isinstance(error, NotebookFailed)}
 
 
+def _strays(ratings, rows, notebooks, since):
+    """Notebooks that recorded a rung since, but with settings that are not the rung's."""
+    shown = {row["rung"] for row in rows}
+    stems = {notebook.name[:2]: notebook.stem for notebook in notebooks}
+    return {f"{stems[each.about.notebook]} on {ratings.info.name}":
+            f"{each.label}: recorded with other settings than the rung's, so it is not shown"
+            for each in others(ratings) if each.created >= since
+            and each.rung not in shown and each.about.notebook in stems}
+
+
 def _parameters(notebooks, dataset, options):
     """Parameters of every notebook for one data set, checked before any is run."""
     parameters = {"DATASET": _argument(dataset)}
@@ -174,9 +186,9 @@ def run_ladder(dataset="ml-latest-small", second=None, *, options=None, tune=Fal
                          "or rename the file")
     notebooks = sorted((home / "notebooks").glob("[0-8]*.ipynb"))
     arguments = {names[each]: _parameters(notebooks, each, how[each]) for each in how}
-    name, *others = arguments
+    name, *second_name = arguments
     folder = (home / "reports" / "ladder" if out is None else Path(out).absolute()) / name
-    start = time.perf_counter()
+    start, since = time.perf_counter(), datetime.now(UTC).isoformat(timespec="microseconds")
     chosen, choices = _settings(worlds[dataset], tune)
     sizes = {names[each]: len(ratings) for each, ratings in worlds.items()}
     tasks, seconds, titles = _tasks(_expected(notebooks, sizes, folder), arguments, folder,
@@ -184,13 +196,15 @@ def run_ladder(dataset="ml-latest-small", second=None, *, options=None, tune=Fal
     failures = _failures(run_many(tasks, jobs=jobs, title="ladder", expected=seconds,
                                   titles=titles))
 
-    other = others[0] if others else None
+    other = second_name[0] if second_name else None
     report = (run_notebook, home / "notebooks" / "90_ladder.ipynb",
               arguments[name] | {"SECOND": arguments[other]["DATASET"] if other else "none"},
               folder / "notebooks" / "90_ladder.ipynb")
     failures |= _failures(run_many({"90_ladder": report}, title="report"))
-    result = Ladder(name, other, facts(worlds[dataset]),
-                    ladder_rows(*worlds.values(), root=runs_root()), failures, folder,
-                    time.perf_counter() - start, worlds[dataset].measure, choices)
+    rows = ladder_rows(*worlds.values(), root=runs_root())
+    failures = _strays(worlds[dataset], rows, notebooks, since) | failures
+    result = Ladder(name, other, facts(worlds[dataset]), rows, failures, folder,
+                    time.perf_counter() - start, worlds[dataset].measure, choices,
+                    worlds[second].measure if other else None)
     write_page(result, home, readme=out is None)
     return result

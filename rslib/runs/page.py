@@ -48,8 +48,8 @@ def update_readme(path, dataset, text, kind="ladder"):
 
 def _markdown(ladder, *, seconds):
     """Text of the two tables, by the kind of their markers."""
-    return {"lecture": f"{lecture(ladder).markdown()}\n\n{lecture_note(ladder.measure)}",
-            "ladder": f"{table(ladder, seconds=seconds).markdown()}\n\n{note(ladder.measure)}"}
+    return {"lecture": f"{lecture(ladder).markdown()}\n\n{lecture_note(ladder)}",
+            "ladder": f"{table(ladder, seconds=seconds).markdown()}\n\n{note(ladder)}"}
 
 
 def _series(ladder, home):

@@ -32,20 +32,30 @@ _SORTS = ('<p class="note sorts" hidden>Click a heading to sort by it, again to 
           "round, once more for the order of the ladder.</p>")
 
 
-def note(measure):
+def _elsewhere(ladder):
+    """What the ratings of the second data set count, where it is something else."""
+    if ladder.second_measure in (None, ladder.measure):
+        return ""
+    return f", that on {ladder.second} in {ladder.second_measure}"
+
+
+def note(ladder):
     """What the columns of the table of all rungs are, in a few sentences."""
-    netflix = "" if measure == "stars" else ", Netflix's in stars"
-    return (f"RMSE in {measure}{netflix}; lower is better. Change: against the rung above it in "
-            "this table, on quiz and test pooled, with its 95 % interval from resampled users; "
-            f"resolved where that interval leaves out zero. {_ZERO} The best possible RMSE is that "
-            "of the expectation of every rating, which only planted data can tell.")
+    netflix = "" if ladder.measure == "stars" else ", Netflix's in stars"
+    return (f"RMSE in {ladder.measure}{netflix}{_elsewhere(ladder)}; lower is better. Change: "
+            "against the rung above it in this table, on quiz and test pooled, with its 95 % "
+            "interval from resampled users; resolved where that interval leaves out zero. "
+            f"{_ZERO} The best possible RMSE is that of the expectation of every rating, which "
+            "only planted data can tell.")
 
 
-def lecture_note(measure):
+def lecture_note(ladder):
     """What the columns of the lecture's ladder are."""
-    units = ("RMSE in stars: that of Netflix on its quiz set, ours on quiz and test pooled."
-             if measure == "stars" else "RMSE: that of Netflix on its quiz set, in stars, ours on "
-             f"quiz and test pooled, in {measure}.")
+    others, units = _elsewhere(ladder), (
+        "RMSE in stars: that of Netflix on its quiz set, ours on quiz and test pooled"
+        if ladder.measure == "stars" else "RMSE: that of Netflix on its quiz set, in stars, ours "
+        f"on quiz and test pooled, in {ladder.measure}")
+    units += f"{others}."
     return f"{units} {_ZERO} Ratings differ, so the shape of the two ladders compares, not the " \
            "figures."
 
@@ -165,14 +175,14 @@ def _results(ladder, drawn):
 <h2>The ladder of the lecture</h2>
 {grid(lecture, lecture_columns(lecture, ladder.dataset, ladder.second), small=_LECTURE_SMALL,
       digits=PER_CENT, name="The ladder of the lecture")}
-<p class="note">{lecture_note(ladder.measure)}</p>
+<p class="note">{lecture_note(ladder)}</p>
 <h2>Every rung against the rung below</h2>
 <p class="note">{_MARKS}</p>
 {_SORTS}
 {grid(ladder.rows, columns(ladder.rows, ladder.second), small=_SMALL,
       digits={"fit_seconds": 2, **PER_CENT}, foot=best_possible(ladder),
       name="Every rung against the rung below")}
-<p class="note">{note(ladder.measure)}</p>"""
+<p class="note">{note(ladder)}</p>"""
 
 
 def report(ladder, drawn, pages, home, target):
