@@ -83,6 +83,13 @@ def test_what_is_remembered_is_the_rung_until_it_is_forgotten(noise):
     tune.forget(noise)
 
 
+def test_what_another_search_found_is_looked_for_again(noise, monkeypatch):
+    tune.remember(noise, {"08": {"REG": 0.5}}, [])
+    assert tune.remembered(noise) == ({"08": {"REG": 0.5}}, [])
+    monkeypatch.setattr(tune, "TUNED", {"mf-sgd": ("REG",)})
+    assert tune.remembered(noise) is None
+
+
 def test_without_days_the_rungs_of_time_are_left_out(monkeypatch):
     monkeypatch.setattr(tune, "TUNED", {"time-svdpp": ("REG",), "baseline-ridge": ("REG_USER",)})
     _, choices = tune.choose(splits.netflix(replace(toy(), days=None)))

@@ -6,9 +6,9 @@ from rslib.runs.settings import BLEND_STEP, OWN, own_params
 
 __all__ = ["steady"]
 
-_PASSES = 5         # in which a fit that runs away mostly does so: later steps are shorter
 _MOST = 8           # times a first step is halved; then its notebook may fail and say so
 _MIXED = "15"       # a notebook whose steps many models share
+_FACTORS = {BLEND_STEP: 1.0, ("18", "STEP"): 1.0}      # parameters that multiply the steps of many
 
 
 def _rates(rung):
@@ -17,12 +17,11 @@ def _rates(rung):
             if name in ("learning_rate", "learning_rate_weights")}
 
 
-def _holds(model, seen, parts, passes):
-    """Whether fits to these ratings, the pairs beside them known, hold for so many passes."""
+def _holds(model, seen, parts):
+    """Whether fits to these ratings, the pairs beside them known, hold."""
     try:
         for train, asked in parts:
-            model.fit(train, seen=asked if seen else None,
-                      on_epoch=lambda epoch, _: epoch >= passes)
+            model.fit(train, seen=asked if seen else None)
     except FloatingPointError:
         return False
     except ValueError:
@@ -31,26 +30,26 @@ def _holds(model, seen, parts, passes):
 
 
 def _halvings(rung, split, on_fit):
-    """How often the first steps of a rung have to be halved until its fit holds.
+    """How often the first steps of a rung have to be halved until its fits hold.
 
-    First in a few passes over train and probe together; if it ran away there, in all of them.
+    Once more than that, if at all: its notebook fits variants, which may run away a little sooner.
     """
     params, own = own_params(rung), OWN[rung]
-    every = (split.final, None), (split.train, split.probe.pairs)
     for times in range(_MOST):
         on_fit(rung)
         shorter = params | {name: params[name] / 2**times for name in _rates(rung)}
-        if _holds(getattr(models, own.model)(**shorter), own.seen, every[:1 if times == 0 else 2],
-                  _PASSES if times == 0 else params["n_epochs"]):
-            return times
+        if _holds(getattr(models, own.model)(**shorter), own.seen,
+                  ((split.final, None), (split.train, split.probe.pairs))):
+            return times + (times > 0)
     return _MOST
 
 
 def steady(rungs, split, on_fit=lambda rung: None):
     """Return the first steps that must be shorter than the default, by notebook and parameter.
 
-    Each is halved as long as a fit to train, or to train and probe together, runs away. The
-    members of the blend, and the models that notebook 15 compares, follow the shortest.
+    Each is halved as long as a fit to train, or to train and probe together, runs away, and then
+    once more, since notebooks fit variants of the rungs. The models that notebooks 15, 17 and 18
+    compare follow the shortest.
 
     Parameters
     ----------
@@ -64,7 +63,7 @@ def steady(rungs, split, on_fit=lambda rung: None):
     -------
     dict of str to dict of str to float
     """
-    times, defaults = {}, {BLEND_STEP: 1.0}
+    times, defaults = {}, dict(_FACTORS)
     for rung in (each for each in rungs if _rates(each)):
         found = _halvings(rung, split, on_fit)
         for name, rate in _rates(rung).items():
@@ -72,7 +71,7 @@ def steady(rungs, split, on_fit=lambda rung: None):
             defaults[rate] = own_params(rung)[name]
     most, shorter = max(times.values(), default=0), {}
     for (notebook, parameter), default in defaults.items():
-        n = most if notebook in (_MIXED, BLEND_STEP[0]) else times[notebook, parameter]
+        n = times.get((notebook, parameter), most) if notebook != _MIXED else most
         if n:
             shorter.setdefault(notebook, {})[parameter] = default / 2**n
     return shorter

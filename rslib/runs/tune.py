@@ -16,7 +16,7 @@ from rslib.metrics import clipped_rmse
 from rslib.runs.protocol import predict_probe
 from rslib.runs.records import place_of, runs_root
 from rslib.runs.rungs import RUNGS
-from rslib.runs.settings import BLEND_STEP, CHOSEN, OWN, own_params
+from rslib.runs.settings import BLEND_STEP, CHOSEN, OWN, digest, own_params
 from rslib.runs.steady import steady
 from rslib.splits import Split
 
@@ -40,6 +40,7 @@ MOST_RATINGS = 500_000
 
 _SHARED = {"REG_USER": ("02", "05", "12"), "REG_ITEM": ("02", "05", "12")}     # as in notebook 01
 _STEP, _MOST = 2.0, 2       # factor between two values, and how often it is taken
+_SEARCH = 2                 # raise it when the search finds something else
 
 
 class Choice(NamedTuple):
@@ -160,6 +161,12 @@ def choose(split):
     return parameters, choices
 
 
+def _search_digest():
+    """What a search depends on beside the ratings: another one has to look again."""
+    return digest([TUNED, MOST_RATINGS, _STEP, _MOST, _SEARCH,
+                   {rung: own_params(rung) for rung in OWN}])
+
+
 def _place(split):
     return place_of(runs_root(), split.final.info.name, split.content) / CHOSEN
 
@@ -168,16 +175,19 @@ def remember(split, parameters, choices):
     """Make what was chosen the rungs' own settings for these ratings."""
     path = _place(split)
     path.parent.mkdir(parents=True, exist_ok=True)
-    facts = {"parameters": parameters, "choices": [each._asdict() for each in choices]}
+    facts = {"search": _search_digest(), "parameters": parameters,
+             "choices": [each._asdict() for each in choices]}
     write_text(path, json.dumps(facts, indent=1))
 
 
 def remembered(split):
-    """Return the parameters and choices that are remembered for these ratings, or None."""
+    """Return the parameters and choices that such a search left for these ratings, or None."""
     path = _place(split)
     if not path.is_file():
         return None
     facts = json.loads(path.read_text(encoding="utf-8"))
+    if facts.get("search") != _search_digest():
+        return None
     return facts["parameters"], [Choice(**each) for each in facts["choices"]]
 
 
