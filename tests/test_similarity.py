@@ -19,7 +19,7 @@ from rslib.kernels.similarity import (
     similarity,
     similarity_blocks,
 )
-from rslib.kernels.top_k import top_k, top_k_products
+from rslib.kernels.top_k import top_k, top_k_array, top_k_products
 from rslib.ratings import CSR, Ratings
 
 DTYPES = pytest.mark.parametrize("dtype, tolerance", [(np.float32, 3e-5), (np.float64, 1e-12)])
@@ -186,6 +186,28 @@ def test_top_k_equals_a_stable_sort(dtype, tolerance, k):
     order = np.argsort(-scores, axis=1, kind="stable")[:, :k]
     assert ids.dtype == np.int32 and best.dtype == dtype and np.array_equal(ids, order)
     assert np.array_equal(best, np.take_along_axis(scores, order, axis=1))
+
+
+@pytest.mark.parametrize("kind", ["floats", "mostly zero", "few values", "sorted", "infinities"])
+@DTYPES
+def test_top_k_equals_its_twin_by_whole_arrays(kind, dtype, tolerance):
+    rng = np.random.default_rng(3)
+    for n_items in (1, 2, 3, 10, 501):
+        scores = rng.normal(size=(20, n_items)).astype(dtype)
+        if kind == "mostly zero":
+            scores[rng.random(scores.shape) < 0.9] = 0
+        elif kind == "few values":
+            scores = np.rint(scores)
+        elif kind == "sorted":
+            scores = np.sort(scores, axis=1)[:, ::rng.choice([-1, 1])]
+        elif kind == "infinities":
+            scores[rng.random(scores.shape) < 0.3] = -np.inf
+            scores[rng.random(scores.shape) < 0.3] = np.inf
+        before = scores.copy()
+        for k in {1, (n_items + 1) // 2, n_items}:
+            for ours, theirs in zip(top_k(scores, k), top_k_array(scores, k), strict=True):
+                assert ours.dtype == theirs.dtype and np.array_equal(ours, theirs)
+        assert np.array_equal(scores, before)
 
 
 @pytest.mark.parametrize("scores, k, error, match", [

@@ -1,8 +1,10 @@
 """The k best of each row, in blocks: never the scores of all users at once."""
 
+import numba
 import numpy as np
 
 from rslib.backend import array_module
+from rslib.kernels.compiled import compiled, threaded
 
 BLOCK = 1 << 22     # scores held at a time: 16 MB of float32
 
@@ -23,6 +25,53 @@ def _check(xp, scores, k):
     unknown = xp.isnan(scores).any(axis=1)
     if bool(unknown.any()):
         raise ValueError(f"scores: row {int(unknown.argmax())} holds NaN, which has no rank")
+
+
+@compiled
+def _kth_largest(values, k):
+    """Return the k-th largest of ``values``, which end in another order.
+
+    Quickselect by three parts, so that many equal values, such as zeros, cost one pass.
+    """
+    low, high = 0, len(values)
+    while True:
+        a, b, c = values[low], values[(low + high) // 2], values[high - 1]
+        pivot = max(min(a, b), min(max(a, b), c))
+        above, at, below = low, low, high       # larger ones end before above, smaller from below
+        while at < below:
+            value = values[at]
+            if value > pivot:
+                values[at], values[above] = values[above], value
+                above, at = above + 1, at + 1
+            elif value < pivot:
+                below -= 1
+                values[at], values[below] = values[below], value
+            else:
+                at += 1
+        if above < k <= below:
+            return pivot
+        low, high = (low, above) if k <= above else (below, high)
+
+
+@threaded
+def _top_k(scores, n_parts, ids, best):
+    n_rows, k = ids.shape
+    for part in numba.prange(n_parts):
+        kept = np.empty(k, np.int64)
+        for r in range(part, n_rows, n_parts):
+            row, n_kept = scores[r], 0
+            worst = _kth_largest(row.copy(), k)
+            n_tied = k
+            for i in range(len(row)):
+                n_tied -= row[i] > worst
+            for i in range(len(row)):
+                if row[i] > worst or (row[i] == worst and n_tied > 0):
+                    n_tied -= row[i] == worst
+                    kept[n_kept] = i
+                    n_kept += 1
+            order = np.argsort(-row[kept], kind="mergesort")        # stable
+            for s in range(k):
+                ids[r, s], best[r, s] = kept[order[s]], row[kept[order[s]]]
 
 
 def top_k(scores, k):
@@ -47,12 +96,22 @@ def top_k(scores, k):
 
     Notes
     -----
-    Cost: O(n_rows n_items) on the CPU; a few copies of ``scores``, so hand it over in blocks.
-    Agreement and determinism: exact, the same on both devices.
+    Cost: O(n_rows (n_items + k log k)), on the CPU threaded; elsewhere a few copies of ``scores``,
+    so hand it over in blocks. Agreement and determinism: exact, the same on both devices and for
+    any number of threads.
     """
     xp = array_module(scores)
     _check(xp, scores, k)
-    n_rows, n_items = scores.shape
+    if xp is np:
+        ids, best = np.empty((len(scores), k), np.int32), np.empty((len(scores), k), scores.dtype)
+        _top_k(np.ascontiguousarray(scores), numba.get_num_threads(), ids, best)
+        return ids, best
+    return top_k_array(scores, k)
+
+
+def top_k_array(scores, k):
+    """Do what `top_k` does by whole arrays, on both devices."""
+    xp, (n_rows, n_items) = array_module(scores), scores.shape
     # from above: a search from below is slow where most scores are one and the same
     worst = -xp.partition(-scores, k - 1, axis=1)[:, k - 1][:, None]
     above, tied = scores > worst, scores == worst
