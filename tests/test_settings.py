@@ -1,15 +1,15 @@
 """One set of settings: classes, rungs, notebooks and committed records agree."""
 
-from dataclasses import asdict, replace
 from types import SimpleNamespace
 
-import nbformat
 import pytest
+from toy import toy
 
-from rslib import HOME, blend, models, runs
+from rslib import HOME, models, runs, splits
+from rslib.runs import tune
 from rslib.runs.parameters import defaults
 from rslib.runs.rungs import RUNGS
-from rslib.runs.settings import BLEND, BLEND_REG, OWN, digest, own_params
+from rslib.runs.settings import BLEND, BLEND_REG, OWN, digest, is_own, own_params
 
 NOTEBOOKS = {path.name[:2]: path for path in sorted((HOME / "notebooks").glob("[0-9]*.ipynb"))}
 
@@ -40,16 +40,27 @@ def test_what_was_chosen_on_probe_stands_in_for_a_parameter(rung):
 
 
 @pytest.mark.parametrize("days", ["with days", None])
-def test_the_members_of_the_blend_are_those_of_its_notebook(days):
-    cells = {cell.id: cell.source for cell in nbformat.read(NOTEBOOKS["17"], 4).cells}
-    names = {"blend": blend, "models": models, "replace": replace,
-             "everything": SimpleNamespace(days=days)}
-    for cell in ("parameters", "catalogue-factors", "catalogue-others"):
-        exec(cells[cell], names)
-    kinds = {name: digest({"model": type(model).__name__} | asdict(model))
-             for name, model in names["catalogue"].items()}
-    assert kinds == {name: BLEND[name] for name in kinds} and names["REG"] == BLEND_REG
-    assert len(kinds) == len(BLEND) if days else 0 < len(kinds) < len(BLEND)
+def test_the_blend_is_a_rung_with_the_settings_of_its_members(days):
+    chosen = {"09": {"REG": 0.5}}
+    rungs = [rung for rung in BLEND if days or RUNGS[rung].part != "Time"]
+    members = {rung: {"model": OWN[rung].model} | own_params(rung, chosen) for rung in rungs}
+    blended = SimpleNamespace(rung="blend", params={"blender": {"reg": BLEND_REG},
+                                                    "members": members})
+    assert "svdpp" in rungs and is_own(blended, chosen) and not is_own(blended)
+    members["svdpp"] = members["svdpp"] | {"n_factors": 3}
+    assert not is_own(blended, chosen)
+    del members["svdpp"]
+    assert not is_own(blended, chosen)
+
+
+def test_the_model_of_a_rung_has_its_settings(tmp_path, monkeypatch):
+    monkeypatch.setenv("RSLIB_RUNS", str(tmp_path))
+    split = splits.netflix(toy("mine"))
+    assert runs.own_model("svdpp") == runs.own_model("svdpp", split) == models.SVDpp()
+    tune.remember(split, {"09": {"REG": 0.5}}, [])
+    assert runs.own_model("svdpp", split) == models.SVDpp(reg=0.5)
+    with pytest.raises(ValueError, match="'blend' is no rung of one model"):
+        runs.own_model("blend")
 
 
 def test_numbers_that_are_equal_have_one_digest():

@@ -1,14 +1,13 @@
 """Settings chosen on probe: a fixed budget, nothing seen of quiz and test, and nothing mixed up."""
 
 from dataclasses import replace
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from toy import toy
 
 from rslib import models, runs, splits
-from rslib.runs import settings, tune
+from rslib.runs import tune
 from rslib.runs.rungs import RUNGS
 from rslib.runs.settings import OWN, own_params
 from rslib.runs.steady import steady
@@ -112,26 +111,15 @@ def test_first_steps_are_halved_until_no_fit_runs_away(counts, monkeypatch):
         models.TemporalAsymmetricSVD().fit(counts.final)
     parameters, choices = tune.choose(counts)
     halved = models.TemporalAsymmetricSVD().learning_rate / parameters["14"]["FACTORS_RATE"]
-    assert halved == 1 / parameters["17"]["STEP"] and np.log2(halved) in range(1, 8)
+    assert halved == 1 / parameters["18"]["STEP"] and np.log2(halved) in range(1, 8)
     for rung in OWN:
         getattr(models, OWN[rung].model)(**own_params(rung, parameters)).fit(counts.final)
     assert all(each.default_rmse is None for each in choices)
     scores = {each.rung: each.chosen_rmse for each in choices}
-    assert scores["blend"] is None and np.isfinite(scores["temporal-asymmetric-svd"])
+    assert np.isfinite(scores["temporal-asymmetric-svd"])
 
 
 def test_steps_that_hold_stay(noise):
     seen = []
     assert steady(["global-mean", "mf-sgd", "svdpp"], noise, seen.append) == {}
     assert seen == ["mf-sgd", "svdpp"]
-
-
-def test_the_blend_of_members_with_shorter_steps_is_the_rung(monkeypatch):
-    member = {"model": "SVDpp", "n_factors": 32, "learning_rate": 0.04}
-
-    blended = SimpleNamespace(rung="blend", params={
-        "blender": {"reg": settings.BLEND_REG},
-        "members": {"SVD++": member | {"learning_rate": 0.04 * 0.125}}})
-    monkeypatch.setattr(settings, "BLEND", {"SVD++": settings.digest(member)})
-    assert settings.is_own(blended, {"17": {"STEP": 0.125}})
-    assert not settings.is_own(blended) and not settings.is_own(blended, {"17": {"STEP": 0.5}})

@@ -59,8 +59,9 @@ class Members:
         models : dict of str to model
             Not fitted, and left so.
         split : Split
-        seen : bool
-            Tell the models which pairs are held out, as `rslib.runs.record` does.
+        seen : bool or collection of str
+            Tell the models, or those of these names, which pairs are held out, as
+            `rslib.runs.record` does.
         on_member : callable (name, members) or None
             Called after every model, with the members so far.
         folder : path or None
@@ -80,7 +81,8 @@ class Members:
             raise ValueError("no members: give at least one model")
         members, data = cls._empty(split), split_digest(split)
         for name, model in models.items():
-            members = members._with(name, _column(name, model, split, data, seen, folder))
+            told = seen if isinstance(seen, bool) else name in seen
+            members = members._with(name, _column(name, model, split, data, told, folder))
             if on_member is not None:
                 on_member(name, members)
         return members

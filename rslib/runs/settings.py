@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, field
 from rslib import models
 from rslib.runs.rungs import RUNGS
 
-__all__ = ["BLEND", "BLEND_REG", "BLEND_STEP", "CHOSEN", "OWN", "Own", "chosen_for", "digest",
+__all__ = ["BLEND", "BLEND_REG", "CHOSEN", "OWN", "Own", "chosen_for", "digest",
            "is_own", "own_params"]
 
 CHOSEN = "settings.json"
@@ -108,19 +108,17 @@ OWN = {
 FEWER = ("integrated", "temporal-integrated")
 """Rungs whose notebooks make fewer passes where the ratings of users are very many."""
 
-BLEND = {
-    "timeSVD++": "956b2015", "SVD++": "75995363", "asymmetric SVD": "6c97358c",
-    "fading weights": "f05b9e83", "factors, SGD": "d41e84ae", "factors, ALS": "0c1a14d2",
-    "imputed SVD": "ddd192da", "time, then ALS": "3e8427ef", "item neighbours": "d6344030",
-    "user neighbours": "04ce683c", "item weights": "f453ad6f", "RBM": "eb78c09a",
-    "baseline": "02f683c3"}
-"""`digest` of each member of the blend in notebook 17; ratings without days have fewer."""
+BLEND = ("time-svdpp", "svdpp", "temporal-asymmetric-svd", "nsvd", "factors-sgd", "rbm-conditional",
+         "item-neighbours", "user-neighbours", "item-weights", "temporal-baseline",
+         "baseline-ridge", "user-mean")
+"""Rungs whose models are the members of the blend; ratings without days have fewer.
+
+Chosen once by what they add to a ridge blend, cross-fitted, on the probe sets of latest-small, 100K
+and 1M together; rungs with a weight for every pair of items were left out as too large.
+"""
 
 BLEND_REG = 28.0
 """Penalty of its blender, which is the best of several on probe."""
-
-BLEND_STEP = ("17", "STEP")
-"""Notebook and parameter by which the first steps of its members are multiplied; 1 by default."""
 
 
 def _plain(value):
@@ -154,10 +152,17 @@ def own_params(rung, chosen=None):
     return asdict(getattr(models, own.model)(**changes))
 
 
-def _lengthened(member, step):
-    """Parameters of a member of the blend as they are without shortened steps."""
-    return {name: value / step if name == "learning_rate" else value
-            for name, value in member.items()}
+def _member(rung, chosen):
+    """What a record of the blend says of one member with its rung's own settings."""
+    return json.loads(json.dumps({"model": OWN[rung].model} | own_params(rung, chosen)))
+
+
+def _is_own_blend(record, chosen):
+    members, reg = record.params["members"], record.params["blender"].get("reg", BLEND_REG)
+    missing = set(BLEND) - members.keys()
+    return (reg == BLEND_REG and members.keys() <= set(BLEND)
+            and all(RUNGS[rung].part == "Time" for rung in missing)
+            and all(each == _member(rung, chosen) for rung, each in members.items()))
 
 
 def is_own(record, chosen=None):
@@ -170,11 +175,7 @@ def is_own(record, chosen=None):
         As `own_params` takes it.
     """
     if record.rung == "blend":
-        members, reg = record.params["members"], record.params["blender"].get("reg", BLEND_REG)
-        step = (chosen or {}).get(BLEND_STEP[0], {}).get(BLEND_STEP[1], 1.0)
-        return reg == BLEND_REG and all(
-            BLEND.get(name) in (digest(each), digest(_lengthened(each, step)))
-            for name, each in members.items())
+        return _is_own_blend(record, chosen)
     if record.rung not in OWN:
         return record.own_label is not None
     own, params = OWN[record.rung], json.loads(json.dumps(own_params(record.rung, chosen)))

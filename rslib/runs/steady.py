@@ -2,13 +2,13 @@
 
 from rslib import models
 from rslib.runs.rungs import RUNGS
-from rslib.runs.settings import BLEND_STEP, OWN, own_params
+from rslib.runs.settings import OWN, own_params
 
 __all__ = ["steady"]
 
 _MOST = 8           # times a first step is halved; then its notebook may fail and say so
 _MIXED = "15"       # a notebook whose steps many models share
-_FACTORS = {BLEND_STEP: 1.0, ("18", "STEP"): 1.0}      # parameters that multiply the steps of many
+_CONTEST = ("18", "STEP")       # a parameter that multiplies the steps of many models
 
 
 def _rates(rung):
@@ -48,7 +48,7 @@ def steady(rungs, split, on_fit=lambda rung: None):
     """Return the first steps that must be shorter than the default, by notebook and parameter.
 
     Each is halved as long as a fit to train, or to train and probe together, runs away, and then
-    once more, since notebooks fit variants of the rungs. The models that notebooks 15, 17 and 18
+    once more, since notebooks fit variants of the rungs. The models that notebooks 15 and 18
     compare follow the shortest.
 
     Parameters
@@ -63,7 +63,7 @@ def steady(rungs, split, on_fit=lambda rung: None):
     -------
     dict of str to dict of str to float
     """
-    times, defaults = {}, dict(_FACTORS)
+    times, defaults = {}, {_CONTEST: 1.0}
     for rung in (each for each in rungs if _rates(each)):
         found = _halvings(rung, split, on_fit)
         for name, rate in _rates(rung).items():

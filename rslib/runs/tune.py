@@ -16,11 +16,12 @@ from rslib.metrics import clipped_rmse
 from rslib.runs.protocol import predict_probe
 from rslib.runs.records import place_of, runs_root
 from rslib.runs.rungs import RUNGS
-from rslib.runs.settings import BLEND_STEP, CHOSEN, OWN, digest, own_params
+from rslib.runs.settings import CHOSEN, OWN, digest, own_params
 from rslib.runs.steady import steady
 from rslib.splits import Split
 
-__all__ = ["MOST_RATINGS", "TUNED", "Choice", "choose", "forget", "remember", "remembered"]
+__all__ = ["MOST_RATINGS", "TUNED", "Choice", "choose", "forget", "own_model", "remember",
+           "remembered"]
 
 TUNED = {
     "baseline-ridge": ("REG_ITEM", "REG_USER"),
@@ -46,7 +47,7 @@ _SEARCH = 2                 # raise it when the search finds something else
 class Choice(NamedTuple):
     """What was found for one parameter of one rung; RMSE of probe in the points of the ratings.
 
-    A first step that was shortened was not scored with its default, nor that of a blend at all.
+    A first step that was shortened was not scored with its default.
     """
 
     rung: str
@@ -54,7 +55,7 @@ class Choice(NamedTuple):
     default: float
     chosen: float
     default_rmse: float | None
-    chosen_rmse: float | None
+    chosen_rmse: float
     fits: int
 
 
@@ -103,8 +104,6 @@ def _shortened(rungs, chosen, split):
         score = _probe_rmse(rung, chosen, split) if found else None
         for name, parameter in found.items():
             yield Choice(rung, parameter, own_params(rung)[name], values[parameter], None, score, 1)
-    if step := chosen.get(BLEND_STEP[0], {}).get(BLEND_STEP[1]):
-        yield Choice("blend", BLEND_STEP[1], 1.0, step, None, None, 0)
 
 
 def _search(rung, chosen, split, bar):
@@ -189,6 +188,23 @@ def remembered(split):
     if facts.get("search") != _search_digest():
         return None
     return facts["parameters"], [Choice(**each) for each in facts["choices"]]
+
+
+def own_model(rung, split=None):
+    """Return the model of a rung, not fitted, with the settings that it has on the ladder.
+
+    Parameters
+    ----------
+    rung : str
+        A key of `RUNGS`, but not "blend".
+    split : Split or None
+        Of the ratings whose probe set may have chosen some of the settings; None takes the
+        defaults.
+    """
+    if rung not in OWN:
+        raise ValueError(f"{rung!r} is no rung of one model; choose from {', '.join(OWN)}")
+    known = None if split is None else remembered(split)
+    return getattr(models, OWN[rung].model)(**own_params(rung, known and known[0]))
 
 
 def forget(split):
