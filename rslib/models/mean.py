@@ -37,7 +37,7 @@ class Mean(Model):
 
     References
     ----------
-    CS246 lecture slides: 1.1296, 1.0651 and 1.0533 on the Netflix quiz set.
+    CS246 lecture slides: 1.1296, 1.0651 and 1.0533 on Netflix.
     """
 
     by: Literal["global", "user", "item"] = "global"
