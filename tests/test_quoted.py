@@ -23,7 +23,8 @@ OF_NAME = {name: rung for rung, names in NAMES.items() for name in names}
 _FIGURE = re.compile(r"(?<![\w.])(?:\d[\d,]*)?\.\d{3,}(?!\w)")
 _NUMBER = re.compile(r"\d[\d,]*(?:\.\d+)?(?:[eE][+-]?\d+)?")
 _RMSE = r"(?<![\d.+\-−])(?:0\.[5-9]|1\.[0-4])\d{3}(?!\d)"
-_NOT_TEXT = re.compile(r"\]\([^)]*\)|`[^`\n]*`|(?:doi|arXiv):\S+|\[(?:doi|arXiv):[^\]]*\]", re.I)
+_NOT_TEXT = re.compile(r"https?://[^\s>)]+|\]\([^)]*\)|`[^`\n]*`|(?:doi|arXiv):\S+|"
+                       r"\[(?:doi|arXiv):[^\]]*\]", re.I)
 
 
 def cells_of(notebook):
