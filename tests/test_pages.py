@@ -230,7 +230,7 @@ def test_the_page_speaks_in_the_unit_of_the_ratings(home, measure):
     write_page(made, home)
     text = text_of(made.folder / "index.html")
     assert f"RMSE in {measure} of 6 rungs" in text and f"in {measure}" in note(made)
-    ours = text.replace("Netflix's in stars", "").replace("quiz set, in stars", "")
+    ours = text.replace("Netflix's in stars", "").replace("slides, in stars", "")
     assert ("stars" in ours) == (measure == "stars")
     assert f"RMSE in {measure}" in (made.folder / "ladder.md").read_text(encoding="utf-8")
 

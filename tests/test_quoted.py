@@ -8,6 +8,7 @@ import pytest
 from quoted import DERIVED, OTHER_FITS, SOURCES
 
 from rslib import HOME, runs
+from rslib.runs.rungs import SLIDES
 
 NOTEBOOKS = {path.stem[:2]: path for path in sorted((HOME / "notebooks").glob("[0-9]*.ipynb"))}
 RECORDED = ("ml-latest-small", "synthetic-100k", "ml-1m")
@@ -68,7 +69,27 @@ def is_among(figure, numbers):
 
 
 def published():
-    return {rung.published for rung in runs.RUNGS.values()} - {None}
+    """Published errors of the rungs, of the slides, and the fixed points of the contest."""
+    rungs = {rung.published for rung in runs.RUNGS.values()} - {None}
+    return rungs | {*SLIDES.values()} | {*runs.REFERENCES.values()}
+
+
+def prose_of_readme():
+    """README.md without the tables that a program writes, paragraph by paragraph."""
+    text = (HOME / "README.md").read_text(encoding="utf-8")
+    text = re.sub(r"<!-- (\w+):\S+ -->.*?<!-- /\1 -->", "", text, flags=re.S)
+    return [nbformat.v4.new_markdown_cell(each, id=f"README-{number}")
+            for number, each in enumerate(text.split("\n\n"))]
+
+
+def test_every_figure_of_the_readme_is_recorded_or_published(recorded):
+    known = published() | {each for group in recorded.values() for each in group}
+    for cell in prose_of_readme():
+        lost = [figure for figure in figures_in(cell) if not is_among(figure, known)]
+        assert not lost, f"{cell.source}\nno record holds, nobody published {', '.join(lost)}"
+        for name, figure in named(_NOT_TEXT.sub(" ", cell.source)):
+            theirs = recorded[OF_NAME[name]] | {runs.RUNGS[OF_NAME[name]].published or 0}
+            assert is_among(figure, theirs), f"{figure} is not {name} as recorded or published"
 
 
 @pytest.mark.parametrize("notebook", NOTEBOOKS)

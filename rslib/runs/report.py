@@ -44,7 +44,9 @@ def note(ladder):
     netflix = "" if ladder.measure == "stars" else ", Netflix's in stars"
     return (f"RMSE in {ladder.measure}{netflix}{_elsewhere(ladder)}; lower is better. Change: "
             "against the rung above it in this table, on quiz and test pooled, with its 95 % "
-            "interval from resampled users; resolved where that interval leaves out zero. "
+            "interval from resampled users; resolved where that interval leaves out zero. Netflix: "
+            "as published, by models of various sizes, so its figures need not fall from row to "
+            "row; beside the blend stands the line of the prize. "
             f"{_ZERO} The best possible RMSE is that of the expectation of every rating, which "
             "only planted data can tell.")
 
@@ -52,8 +54,8 @@ def note(ladder):
 def lecture_note(ladder):
     """What the columns of the lecture's ladder are."""
     others, units = _elsewhere(ladder), (
-        "RMSE in stars: that of Netflix on its quiz set, ours on quiz and test pooled"
-        if ladder.measure == "stars" else "RMSE: that of Netflix on its quiz set, in stars, ours "
+        "RMSE in stars: Netflix's as on the slides, ours on quiz and test pooled"
+        if ladder.measure == "stars" else "RMSE: Netflix's as on the slides, in stars, ours "
         f"on quiz and test pooled, in {ladder.measure}")
     units += f"{others}."
     return f"{units} {_ZERO} Ratings differ, so the shape of the two ladders compares, not the " \

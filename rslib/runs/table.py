@@ -3,7 +3,7 @@
 import numpy as np
 
 from rslib.metrics import paired_bootstrap, standard_error
-from rslib.runs.rungs import GOAL, LECTURE, REFERENCES, RUNGS, STAND_IN
+from rslib.runs.rungs import GOAL, LECTURE, REFERENCES, RUNGS, SLIDES, STAND_IN
 from rslib.runs.settings import OWN, is_own
 from rslib.runs.shelf import read
 
@@ -92,7 +92,7 @@ def _settings(record):
 
 def _row(record, step, zero):
     return {"rung": record.rung, "label": record.label, "part": record.about.part,
-            "in_lecture": record.rung in LECTURE and record.rung != STAND_IN,
+            "in_lecture": record.rung in SLIDES and record.published == SLIDES[record.rung],
             "published": record.published,
             "published_improvement": improvement(record.published, _CINEMATCH),
             "probe": record.probe_rmse, "quiz": record.quiz_rmse, "test": record.test_rmse,
@@ -179,13 +179,13 @@ def lecture_rows(rows):
     Returns
     -------
     list of dict
-        One row for each of `LECTURE`. The published error of the stand-in is that of Cinematch.
+        One row for each of `LECTURE`. The published error is that of the slide, `rungs.SLIDES`.
     """
     ours = {row["rung"]: row for row in rows}
     columns = ("held_out", "improvement", "second_held_out", "second_improvement")
     found = []
     for key, words in LECTURE.items():
-        published = _CINEMATCH if key == STAND_IN else RUNGS[key].published
+        published = SLIDES[key]
         found.append({"slide": words, "published": published,
                       "published_improvement": improvement(published, _CINEMATCH),
                       "rung": key, "label": RUNGS[key].label,
