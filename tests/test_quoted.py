@@ -8,6 +8,8 @@ import pytest
 from quoted import DERIVED, OTHER_FITS, SOURCES
 
 from rslib import HOME, runs
+from rslib.runs.ladder import Ladder
+from rslib.runs.page import markdown
 from rslib.runs.rungs import SLIDES
 
 NOTEBOOKS = {path.stem[:2]: path for path in sorted((HOME / "notebooks").glob("[0-9]*.ipynb"))}
@@ -151,3 +153,13 @@ def test_the_check_sees_a_wrong_figure():
     assert list(named("The best is SVD++, at 0.9093, and timeSVD++ (0.9146) is next. NSVD: 0.93")
                 ) == [("SVD++", "0.9093"), ("timeSVD++", "0.9146")]
     assert is_among("0.909", {0.9093}) and not is_among("0.9094", {0.9093})
+
+
+@pytest.mark.parametrize(("dataset", "second"), [("ml-latest-small", "synthetic-100k"),
+                                                 ("ml-1m", None)])
+def test_the_tables_of_the_readme_are_those_of_the_records(dataset, second, tmp_path):
+    rows = runs.ladder_rows(*filter(None, (dataset, second)), root=runs.RECORDED)
+    ladder = Ladder(dataset, second, {}, rows, {}, tmp_path, 0.0)
+    readme = (HOME / "README.md").read_text(encoding="utf-8")
+    for kind, text in markdown(ladder, seconds=False).items():
+        assert f"<!-- {kind}:{dataset} -->\n\n{text}\n\n<!-- /{kind} -->" in readme

@@ -18,7 +18,7 @@ from rslib.runs.report import (
 )
 from rslib.runs.table import columns, lecture_columns, lecture_rows
 
-__all__ = ["lecture", "table", "update_readme", "write_page"]
+__all__ = ["lecture", "markdown", "table", "update_readme", "write_page"]
 
 
 def table(ladder, *, seconds=True):
@@ -46,8 +46,8 @@ def update_readme(path, dataset, text, kind="ladder"):
         write_text(path, new)
 
 
-def _markdown(ladder, *, seconds):
-    """Text of the two tables, by the kind of their markers."""
+def markdown(ladder, *, seconds):
+    """Return the text of the two tables of a `Ladder`, by the kind of their markers."""
     return {"lecture": f"{lecture(ladder).markdown()}\n\n{lecture_note(ladder)}",
             "ladder": f"{table(ladder, seconds=seconds).markdown()}\n\n{note(ladder)}"}
 
@@ -82,12 +82,12 @@ def write_page(ladder, home, *, readme=True):
              "measure": ladder.measure, "rows": ladder.rows, "failures": ladder.failures,
              "seconds": ladder.seconds}
     write_text(folder / "ladder.json", json.dumps(facts, default=asdict, indent=1))
-    write_text(folder / "ladder.md", "\n\n".join(_markdown(ladder, seconds=True).values()) + "\n")
+    write_text(folder / "ladder.md", "\n\n".join(markdown(ladder, seconds=True).values()) + "\n")
     pages = _series(ladder, home)
     for series in pages.values():
         _write_series(series, folder / "index.html", heading(ladder))
     for target in (folder / "index.html", folder.parent / "index.html"):
         write_text(target, report(ladder, drawn, pages, home, target))
     if readme and not ladder.failures:
-        for kind, text in _markdown(ladder, seconds=False).items():
+        for kind, text in markdown(ladder, seconds=False).items():
             update_readme(home / "README.md", ladder.dataset, text, kind)
