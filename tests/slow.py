@@ -27,6 +27,7 @@ SLOW = {
     "test_planted_factors_come_back",
     "test_planted_rates_of_fading_come_back",
     "test_taste_that_drifts_is_worth_the_drift_of_the_factors",
+    "test_the_tables_of_the_readme_are_those_of_the_records",
     "test_whoever_reads_the_output_may_go_away",
 }
 """Files, and tests by name."""

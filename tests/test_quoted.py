@@ -162,7 +162,6 @@ def test_the_check_sees_a_wrong_figure():
     assert is_among("0.909", {0.9093}) and not is_among("0.9094", {0.9093})
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(("dataset", "second"), [("ml-latest-small", "synthetic-100k"),
                                                  ("ml-1m", None)])
 def test_the_tables_of_the_readme_are_those_of_the_records(dataset, second, tmp_path):
