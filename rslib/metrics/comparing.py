@@ -1,70 +1,13 @@
-"""The protocol: how predictions are scored and how two models are compared."""
+"""How two models are compared on the same rows: users are resampled, models are paired."""
 
 from dataclasses import dataclass
 
 import numpy as np
 
-from rslib.backend import array_module, asnumpy
+from rslib.backend import asnumpy
+from rslib.metrics.errors import residuals, rmse
 
-__all__ = ["Interval", "clip", "clipped_rmse", "mae", "paired_bootstrap", "rmse", "standard_error"]
-
-
-def clip(predictions, scale):
-    """Return predictions clipped to the lowest and highest rating of ``scale``, in stars."""
-    low, high = scale
-    return array_module(predictions).clip(predictions, low, high)
-
-
-def clipped_rmse(predictions, values, scale):
-    """Return the RMSE as the contest scores it, in stars: of `clip`ped predictions, pooled."""
-    return rmse(clip(predictions, scale), values)
-
-
-def _errors(predictions, values):
-    xp = array_module(predictions, values)
-    if predictions.shape != values.shape or not values.size:
-        raise ValueError(f"{predictions.shape} predictions for {values.shape} values; "
-                         "need the same number, and at least one")
-    return predictions.astype(xp.float64) - values.astype(xp.float64)
-
-
-def _mean(losses, groups):
-    """Mean over rows, or the per-group means."""
-    if groups is None:
-        return float(losses.mean())
-    groups = asnumpy(groups)
-    counts = np.bincount(groups)
-    sums = np.bincount(groups, weights=asnumpy(losses))
-    return sums[counts > 0] / counts[counts > 0]
-
-
-def rmse(predictions, values, *, users=None):
-    r"""Root mean squared error, in stars.
-
-    .. math:: \sqrt{\tfrac{1}{|R|} \sum_{(u,i) \in R} (\hat r_{ui} - r_{ui})^2}
-
-    pooled over all ratings, as in the contest. With ``users``, the other definition found in the
-    literature: the mean over users of each user's own RMSE, which gives a user with one rating the
-    weight of a user with a thousand.
-
-    Parameters
-    ----------
-    predictions, values : float array (n,)
-        Stars.
-    users : int array (n,) or None
-        User of each row, for the mean over users.
-
-    Returns
-    -------
-    float
-        Stars.
-    """
-    return float(np.mean(np.sqrt(_mean(_errors(predictions, values) ** 2, users))))
-
-
-def mae(predictions, values, *, users=None):
-    """Mean absolute error, in stars: pooled over ratings, or the mean over ``users``."""
-    return float(np.mean(_mean(abs(_errors(predictions, values)), users)))
+__all__ = ["Interval", "paired_bootstrap", "standard_error"]
 
 
 def _by_user(users, *errors):
@@ -136,7 +79,7 @@ def paired_bootstrap(predictions, reference, values, users, *, n_resamples=2000,
     ----------
     Efron and Tibshirani, An Introduction to the Bootstrap (1993), chapter 13.
     """
-    sums = _by_user(users, _errors(predictions, values), _errors(reference, values))
+    sums = _by_user(users, residuals(predictions, values), residuals(reference, values))
     ours, theirs, counts = _resample(sums, n_resamples, seed)
     differences = np.sqrt(ours / counts) - np.sqrt(theirs / counts)
     low, high = np.quantile(differences, [0.025, 0.975])
@@ -146,6 +89,6 @@ def paired_bootstrap(predictions, reference, values, users, *, n_resamples=2000,
 
 def standard_error(predictions, values, users, *, n_resamples=2000, seed=0):
     """Standard error of the pooled RMSE, in stars, resampling users."""
-    sums = _by_user(users, _errors(predictions, values))
+    sums = _by_user(users, residuals(predictions, values))
     ours, counts = _resample(sums, n_resamples, seed)
     return float(np.sqrt(ours / counts).std(ddof=1))
