@@ -16,7 +16,7 @@ from rslib.files import new_folder
 
 __all__ = ["Column", "keep", "kept", "key_of", "split_digest"]
 
-_CODE = ("backend.py", "ratings.py", "splits.py", "kernels", "models", "blend/chain.py",
+_CODE = ("backend.py", "ratings.py", "splits", "kernels", "models", "blend/chain.py",
          "runs/protocol.py")
 
 

@@ -1,4 +1,4 @@
-"""Who is held out: the Netflix rule, at random, or by time."""
+"""The four parts of a contest: by the Netflix rule, at random, or by time."""
 
 import hashlib
 import json
@@ -11,7 +11,7 @@ from rslib.backend import array_module, asnumpy
 from rslib.numbering import digest_of_rows
 from rslib.ratings import Ratings
 
-__all__ = ["Split", "by_time", "carve", "netflix", "random"]
+__all__ = ["Split", "by_time", "carve", "last_ratings", "netflix", "random"]
 
 
 @dataclass(frozen=True, eq=False)
