@@ -10,8 +10,9 @@ import numpy as np
 from rslib.backend import array_module, asnumpy
 from rslib.numbering import digest_of_rows
 from rslib.ratings import Ratings
+from rslib.splits.picks import last_ratings, require_share
 
-__all__ = ["Split", "by_time", "carve", "last_ratings", "netflix", "random"]
+__all__ = ["Split", "by_time", "carve", "netflix", "random"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -86,50 +87,10 @@ def _split(ratings, rows):
                  final=ratings[final], rows={**rows, "final": final, "held_out": held_out})
 
 
-def last_ratings(ratings, n_last=9):
-    """Return a mask of the last ratings of each user: the hold-out rule of the Netflix Prize.
-
-    The last ``n_last`` of a user with at least ``2 * n_last`` ratings, half (rounded down) of a
-    user with fewer; a user with one rating stays in training. Ties within a day follow ``ranks``
-    where the source has them, then the order of the rows.
-
-    Parameters
-    ----------
-    ratings : Ratings
-        With days; without them the order of the rows stands for time.
-    n_last : int
-        Ratings held out per user; 9 in the contest.
-
-    Returns
-    -------
-    bool array (n_ratings,)
-
-    References
-    ----------
-    Koren, The BellKor Solution to the Netflix Grand Prize (2009), section II.
-    """
-    users, days, ranks = (None if column is None else asnumpy(column)
-                          for column in (ratings.users, ratings.days, ratings.ranks))
-    keys = [key for key in (ranks, days) if key is not None]
-    order = np.lexsort((*keys, users))                          # stable: ties keep row order
-    counts = np.bincount(users, minlength=ratings.n_users)
-    ends = np.cumsum(counts)
-    held_out = np.minimum(n_last, counts // 2)
-    from_the_end = ends[users[order]] - np.arange(len(users))   # 1 for the last rating of a user
-    mask = np.zeros(len(users), bool)
-    mask[order[from_the_end <= held_out[users[order]]]] = True
-    return mask
-
-
 def _deal(held_out, rng, names=("probe", "quiz", "test")):
     """Deal positions at random into parts; sizes differ by at most one."""
     dealt = np.array_split(rng.permutation(held_out), len(names))
     return {name: np.sort(part) for name, part in zip(names, dealt, strict=True)}
-
-
-def _require_share(fraction):
-    if not 0 < fraction < 1:
-        raise ValueError(f"fraction must lie between 0 and 1, not {fraction}")
 
 
 def netflix(ratings, *, seed=0, n_last=9):
@@ -173,7 +134,7 @@ def random(ratings, *, fraction=0.1, seed=0):
     ValueError
         If ``fraction`` is not inside (0, 1) or a part would be empty.
     """
-    _require_share(fraction)
+    require_share(fraction)
     rng = np.random.default_rng(seed)
     mask = rng.random(len(ratings)) < fraction
     rows = {"train": np.flatnonzero(~mask)} | _deal(np.flatnonzero(mask), rng)
@@ -203,7 +164,7 @@ def by_time(ratings, *, fraction=0.1, seed=0):
     """
     if ratings.days is None:
         raise ValueError("by_time needs days; these ratings carry none")
-    _require_share(fraction)
+    require_share(fraction)
     days = asnumpy(ratings.days)
     first = _cut(days, fraction)
     held_out = days[days >= first]
@@ -255,7 +216,7 @@ def carve(ratings, is_test, *, fraction=0.1, n_last=None, seed=0):
     if is_test.dtype != bool or is_test.shape != (len(ratings),):
         raise ValueError(f"is_test must hold {len(ratings)} booleans, not {is_test.dtype} of shape "
                          f"{is_test.shape}")
-    _require_share(fraction)
+    require_share(fraction)
     final, rng = np.flatnonzero(~is_test), np.random.default_rng(seed)
     inner = rng.random(len(final)) < fraction if n_last is None else last_ratings(
         ratings[final], n_last)
