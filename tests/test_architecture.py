@@ -20,7 +20,7 @@ BELOW = {       # what each part may import, beside itself and the ground floor
     "numbering": set(),
     "ratings": {"numbering"},
     "splits": {"ratings", "numbering"},
-    "metrics": {"ratings"},
+    "metrics": {"ratings", "kernels"},
     "sources": {"ratings"},
     "models": {"ratings", "kernels"},
     "plots": {"ratings", "splits", "metrics"},

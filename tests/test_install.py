@@ -77,6 +77,11 @@ def test_importing_draws_in_nothing_heavy(part):
     assert call.stdout.split() == [] and not call.returncode, call.stderr
 
 
+def test_errors_are_scored_without_the_compiler():
+    call = python("import sys, rslib.metrics; print('numba' in sys.modules)")
+    assert call.stdout == "False\n" and not call.returncode, call.stderr
+
+
 NEEDS = {
     "sklearn": "import numpy as np; from rslib.blend import Trees; column = np.arange(9.0)[:, None]"
                "; Trees().fit(column, column[:, 0], column)",
