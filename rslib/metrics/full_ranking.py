@@ -41,15 +41,16 @@ def rank(model, known, held_out, *, k=100, train=None, block=None):
     Raises
     ------
     TypeError
-        No Pairs, scores that are not floats, or columns on different devices.
+        No Pairs, or columns on different devices.
     ValueError
         Parts of different size or numbering; nothing held out, or twice; an item that is known and
-        held out; k out of range; scores of a wrong shape, or NaN.
+        held out; k out of range; scores of a wrong shape, not floats, or NaN.
 
     Notes
     -----
-    Cost: the model's scores, and O(n_users (n_items + k log k)). Memory: one block of scores, and
-    5 k bytes a user. Agreement and determinism: exact for the same scores, on both devices.
+    Cost: the model's scores, and O(n_users (n_items + k log k)). Memory: one block of scores, 5 k
+    bytes a user, and a few copies of the columns. Agreement and determinism: exact for the same
+    scores, on both devices.
 
     References
     ----------
