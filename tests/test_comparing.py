@@ -94,9 +94,14 @@ def test_errors_are_compared_as_the_paired_bootstrap_does():
     assert rows["good"]["p_holm"] == 2 * rows["good"]["p"] == 4 / 2001
 
 
-def test_models_that_say_the_same_tie():
+@pytest.mark.parametrize("shrunk", [0, 2e-14])
+def test_models_that_say_the_same_but_for_rounding_tie(shrunk):
     predictions, values, users = rmse_models()
-    same = metrics.compare(predictions, values, users, reference="plain")[2]
+    predictions["same"] = values + (predictions["plain"] - values) * (1 - shrunk)
+    order = ["good", "plain", "same"] if not shrunk else ["good", "same", "plain"]
+    rows = metrics.compare(predictions, values, users, reference="plain")
+    assert [row["model"] for row in rows] == order
+    same = next(row for row in rows if row["model"] == "same")
     assert same == {"model": "same", "rmse": same["rmse"], "effect": 0.0, "p": 1.0, "p_holm": 1.0,
                     "difference": metrics.Interval(0.0, 0.0, 0.0), "resolved": False}
 
