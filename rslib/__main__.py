@@ -1,11 +1,11 @@
-"""Command line: run a notebook, a sweep or the ladder, see data and models, hold a contest."""
+"""Command line: run a notebook, a sweep or the ladder, see data, recommend, hold a contest."""
 
 import os
 import sys
 import warnings
 
 from rslib import __version__
-from rslib.commands import contest, data, notebooks
+from rslib.commands import contest, data, notebooks, recommend
 from rslib.commands.parser import Parser
 
 
@@ -13,7 +13,7 @@ def _parser():
     parser = Parser("rslib", description=__doc__)
     parser.add_argument("--version", action="version", version=f"rslib {__version__}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    for module in (notebooks, data, contest):
+    for module in (notebooks, data, recommend, contest):
         module.add_commands(commands)
     return parser
 

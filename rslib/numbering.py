@@ -76,6 +76,38 @@ class Numbering:
         names = self.item_ids if self.titles is None else self.titles
         return str(int(item) if names is None else names[int(item)])
 
+    @cached_property
+    def _places(self):
+        return {side: None if ids is None else {raw: at for at, raw in enumerate(ids.tolist())}
+                for side, ids in (("user", self.user_ids), ("item", self.item_ids))}
+
+    def numbers(self, side, raw_ids):
+        """Return the numbers of raw ids.
+
+        Parameters
+        ----------
+        side : {"user", "item"}
+        raw_ids : list of int or str
+            As the source has them.
+
+        Returns
+        -------
+        int32 array (n,)
+
+        Raises
+        ------
+        ValueError
+            Where an id is unknown, naming it, or no ids are known at all.
+        """
+        places = self._places[side]
+        if places is None:
+            raise ValueError(f"nothing is known of the ids of {side}s: give their numbers")
+        unknown = next((raw for raw in raw_ids if raw not in places), None)
+        if unknown is not None:
+            raise ValueError(f"no {side} {unknown!r}: there are {len(places):,}, such as "
+                             + ", ".join(map(repr, list(places)[:3])))
+        return np.array([places[raw] for raw in raw_ids], np.int32)
+
     def with_users(self, user_ids):
         """Return the same items and days with other users."""
         return replace(self, user_ids=user_ids)

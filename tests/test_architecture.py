@@ -24,10 +24,11 @@ BELOW = {       # what each part may import, beside itself and the ground floor
     "sources": {"ratings"},
     "models": {"ratings", "kernels"},
     "plots": {"ratings", "splits", "metrics"},
-    "runs": {"ratings", "splits", "metrics", "sources", "kernels", "models", "plots"},
+    "recommend": {"ratings", "kernels", "models"},
+    "runs": {"numbering", "ratings", "splits", "metrics", "sources", "kernels", "models", "plots"},
     "blend": {"ratings", "splits", "metrics", "models", "runs"},
     "contest": {"ratings", "metrics"},
-    "commands": {"runs", "sources", "plots", "contest", "models", "splits"},
+    "commands": {"runs", "sources", "plots", "contest", "models", "splits", "recommend"},
     "__main__": {"commands"},
 }
 GROUND = {"files", "backend", "extras"}

@@ -3,16 +3,16 @@
 import inspect
 from pathlib import Path
 
-from rslib.commands.reading import add_reading, load_asked, reading, written
+from rslib.commands.reading import (
+    add_named,
+    add_reading,
+    load_asked,
+    pair_of,
+    reading,
+    written,
+)
 
 __all__ = ["add_commands"]
-
-
-def _pair(words):
-    name, equals, text = words.partition("=")
-    if not equals:
-        raise ValueError(f"-o {words}: write NAME=VALUE, as in -o delimiter=';'")
-    return name, text
 
 
 def _data(arguments):
@@ -21,7 +21,7 @@ def _data(arguments):
     from rslib.sources.download import here
     from rslib.sources.understood import options_of
 
-    options = reading(arguments, map(_pair, arguments.option))
+    options = reading(arguments, map(pair_of, arguments.option))
     if arguments.dataset is None:
         if options:
             raise ValueError("data: name the file that the options are for, as in "
@@ -64,8 +64,7 @@ def add_commands(commands):
     data = commands.add_parser("data", help="list the data sets, or load one and print what was "
                                             "understood of it")
     data.add_argument("dataset", nargs="?", metavar="NAME|PATH")
-    data.add_argument("-o", dest="option", action="append", default=[], metavar="NAME=VALUE",
-                      help="an option below by its name in Python, as time_unit=minutes")
+    add_named(data)
     add_reading(data)
     data.set_defaults(command=_data)
 

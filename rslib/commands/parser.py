@@ -3,12 +3,17 @@
 import argparse
 import difflib
 
-__all__ = ["Parser", "add_jobs", "add_notebook_help", "add_parameters"]
+__all__ = ["Parser", "add_jobs", "add_notebook_help", "add_parameters", "suggested", "whole"]
 
 
 def _close(word, known):
     near = difflib.get_close_matches(word, known, 1)
     return f"did you mean {near[0]}?" if near else ""
+
+
+def suggested(word, known):
+    """Return which of the known words may be meant, else all of them, as the end of a line."""
+    return _close(word, known) or f"there are {', '.join(known)}"
 
 
 class Parser(argparse.ArgumentParser):
@@ -24,8 +29,7 @@ class Parser(argparse.ArgumentParser):
         """Name the command that was meant, where argparse would list all of them."""
         if action.choices is None or value in action.choices:
             return
-        hint = _close(value, action.choices) or f"there are {', '.join(action.choices)}"
-        self.error(f"no {action.metavar.lower()} {value!r}; {hint}")
+        self.error(f"no {action.metavar.lower()} {value!r}; {suggested(value, action.choices)}")
 
     def parse_known_args(self, args=None, namespace=None):
         """Refuse here what is unknown, where the options that could be meant are known."""
@@ -48,19 +52,20 @@ def _joined(words):
     return words
 
 
-def _jobs(text):
+def whole(text):
+    """Return the whole number from 1 on that a text is, as the type of an argument."""
     try:
-        n_jobs = int(text)
+        number = int(text)
     except ValueError:
-        n_jobs = 0
-    if n_jobs < 1:
+        number = 0
+    if number < 1:
         raise argparse.ArgumentTypeError(f"must be a whole number from 1 on, not {text!r}")
-    return n_jobs
+    return number
 
 
 def add_jobs(command):
     """Add ``--jobs``."""
-    command.add_argument("--jobs", type=_jobs, default=2, metavar="N",
+    command.add_argument("--jobs", type=whole, default=2, metavar="N",
                          help="notebooks at the same time (default 2)")
 
 

@@ -3,7 +3,8 @@
 import json
 import shlex
 
-__all__ = ["add_reading", "load_asked", "reading", "require_data", "value_of", "written"]
+__all__ = ["add_named", "add_reading", "load_asked", "pair_of", "reading", "require_data",
+           "value_of", "written"]
 
 _COLUMN = "column of the {}, by name or by position from 0"
 _OPTIONS = {        # name in `load`: what its value is called, and what it says
@@ -27,12 +28,29 @@ _SWITCHES = [name for name, (value, _) in _OPTIONS.items() if value in (None, "y
 _TRUTH = {"yes": True, "no": False, "True": True, "False": False, "None": None}
 
 
-def add_reading(command):
-    """Add an option for each of `load`'s that say how a table of one's own is read."""
+def add_reading(command, *, but=()):
+    """Add an option for each of `load`'s that say how a table of one's own is read.
+
+    Those named by ``but`` are left out, because they mean something else to this command.
+    """
     group = command.add_argument_group("how a table of your own is read, where that is not found")
-    for name, (value, words) in _OPTIONS.items():
+    for name, (value, words) in ((name, _OPTIONS[name]) for name in _OPTIONS if name not in but):
         how = ({"action": "store_const", "const": "yes"} if value is None else {"metavar": value})
         group.add_argument(f"--{name.replace('_', '-')}", dest=f"read_{name}", help=words, **how)
+
+
+def add_named(command):
+    """Add ``-o``, which takes any of these options by its name in Python; see `pair_of`."""
+    command.add_argument("-o", dest="option", action="append", default=[], metavar="NAME=VALUE",
+                         help="an option below by its name in Python, as time_unit=minutes")
+
+
+def pair_of(words):
+    """Return name and text of one ``-o``."""
+    name, equals, text = words.partition("=")
+    if not equals:
+        raise ValueError(f"-o {words}: write NAME=VALUE, as in -o delimiter=';'")
+    return name, text
 
 
 def value_of(name, text):
@@ -66,7 +84,7 @@ def reading(arguments, more=()):
     ValueError
         If there is no such option, or it can't have that value.
     """
-    given = {name: getattr(arguments, f"read_{name}") for name in _OPTIONS}
+    given = {name: getattr(arguments, f"read_{name}", None) for name in _OPTIONS}
     texts = {name: text for name, text in given.items() if text is not None} | dict(more)
     options = {name: value_of(name, text) for name, text in texts.items()}
     if not options:

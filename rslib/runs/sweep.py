@@ -10,12 +10,12 @@ from functools import cached_property
 from io import StringIO
 from pathlib import Path
 
-import rslib
 from rslib.extras import needs
 from rslib.files import new_file, remove_stale, scratch_folder, write_text
 from rslib.plots import Table
 from rslib.plots import sweep as draw_sweep
 from rslib.runs.execute import NotebookFailed, run_notebook
+from rslib.runs.kept import source_digest
 from rslib.runs.parameters import check, code_cells, defaults, require_file
 from rslib.runs.pool import run_many
 from rslib.runs.rungs import RUNGS
@@ -60,7 +60,7 @@ class Sweep:
     @cached_property
     def runs(self):
         """Parameters of every run by its key, in the order of the grid."""
-        code = _digest(code_cells(self.notebook), _source_digest())
+        code = _digest(code_cells(self.notebook), source_digest())
         points = [dict(zip(self.grid, values, strict=True))
                   for values in itertools.product(*self.grid.values())]
         parameters = [{**self.parameters, **point} for point in points]
@@ -71,12 +71,6 @@ class Sweep:
 def _digest(*parts):
     text = json.dumps(parts, sort_keys=True, default=repr)      # a YAML date is refused later
     return hashlib.sha256(text.encode()).hexdigest()[:16]
-
-
-def _source_digest():
-    """Digest of the package: results of other code are other results."""
-    root = Path(rslib.__file__).parent
-    return _digest([path.read_text(encoding="utf-8") for path in sorted(root.rglob("*.py"))])
 
 
 def _stamps(parameters):
