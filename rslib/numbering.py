@@ -1,14 +1,15 @@
-"""Which number stands for which user and item of the source, and whether two sets are the same."""
+"""Which number stands for which user and item of the source, whether two sets are the same, and
+where ratings came from."""
 
 import hashlib
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 import numpy as np
 
 from rslib.backend import asnumpy
 
-__all__ = ["Numbering", "digest_of_rows"]
+__all__ = ["Info", "Numbering", "digest_of_rows"]
 
 
 def _digest(ids):
@@ -148,6 +149,54 @@ def _mixed(words):
     words = (words ^ (words >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
     words = (words ^ (words >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
     return words ^ (words >> np.uint64(31))
+
+
+@dataclass(frozen=True, eq=False)
+class Info:
+    """Where ratings came from, and the names behind their ids.
+
+    Parameters
+    ----------
+    name : str
+        Name of the data set, or the stem of a user's file.
+    user_ids, item_ids : array (n_users,), (n_items,)
+        The ids of the source: ``item_ids[i]`` is what the file calls item i.
+    titles : array of str (n_items,) or None
+        Titles of the items in the same order.
+    scale : (float, float)
+        Lowest and highest rating, in stars; predictions are clipped to it before they are scored.
+    first_day : str or None
+        ISO date of day 0.
+    n_duplicates : int
+        Rows of pairs that came before: the last rating of each was kept, or what was asked for.
+    extra : dict
+        What only one source has: the probe rows of Netflix, the planted truth of the synthetic set.
+    understood : dict
+        What was made of a table of one's own: its columns, its delimiter, the unit of its times;
+        see `rslib.sources.understood`.
+    measure : str or None
+        What a value counts where it is no rating: "plays", "purchases", "clicks" or "counts".
+    """
+
+    name: str
+    user_ids: np.ndarray
+    item_ids: np.ndarray
+    titles: np.ndarray | None = None
+    scale: tuple[float, float] = (1.0, 5.0)
+    first_day: str | None = None
+    n_duplicates: int = 0
+    extra: dict = field(default_factory=dict)
+    understood: dict = field(default_factory=dict)
+    measure: str | None = None
+
+    @cached_property
+    def numbering(self):
+        """The ids, titles and first day as a Numbering."""
+        return Numbering(self.user_ids, self.item_ids, self.titles, self.first_day)
+
+    def title(self, item):
+        """Return the title of item ``item``, or the id of the source where it has none."""
+        return self.numbering.title(item)
 
 
 def digest_of_rows(ratings, seed=0, chunk=1 << 22):

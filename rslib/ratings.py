@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 
 from rslib.backend import array_module, deviation_of, group_by, to_device
-from rslib.numbering import Numbering
+from rslib.numbering import Info, Numbering
 
 __all__ = ["CSR", "Info", "Numbering", "Pairs", "Ratings"]
 
@@ -23,51 +23,6 @@ class CSR(NamedTuple):
     ids: np.ndarray         # (n_ratings,) int32
     values: np.ndarray      # (n_ratings,) float32
     rows: np.ndarray        # (n_ratings,) int32
-
-
-@dataclass(frozen=True, eq=False)
-class Info:
-    """Where ratings came from, and the names behind their ids.
-
-    Parameters
-    ----------
-    name : str
-        Name of the data set, or the stem of a user's file.
-    user_ids, item_ids : array (n_users,), (n_items,)
-        The ids of the source: ``item_ids[i]`` is what the file calls item i.
-    titles : array of str (n_items,) or None
-        Titles of the items in the same order.
-    scale : (float, float)
-        Lowest and highest rating, in stars; predictions are clipped to it before they are scored.
-    first_day : str or None
-        ISO date of day 0.
-    n_duplicates : int
-        Duplicate pairs dropped while reading; the last rating of each pair was kept.
-    extra : dict
-        What only one source has: the probe rows of Netflix, the planted truth of the synthetic set.
-    understood : dict
-        What was made of a table of one's own: its columns, its delimiter, the unit of its times;
-        see `rslib.sources.understood`.
-    """
-
-    name: str
-    user_ids: np.ndarray
-    item_ids: np.ndarray
-    titles: np.ndarray | None = None
-    scale: tuple[float, float] = (1.0, 5.0)
-    first_day: str | None = None
-    n_duplicates: int = 0
-    extra: dict = field(default_factory=dict)
-    understood: dict = field(default_factory=dict)
-
-    @cached_property
-    def numbering(self):
-        """The ids, titles and first day as a Numbering."""
-        return Numbering(self.user_ids, self.item_ids, self.titles, self.first_day)
-
-    def title(self, item):
-        """Return the title of item ``item``, or the id of the source where it has none."""
-        return self.numbering.title(item)
 
 
 def checked_ids(name, column, n):
@@ -261,7 +216,10 @@ class Ratings(Pairs):
 
     @property
     def measure(self):
-        """The word for what a rating counts: "stars" from 1 or 1/2 to 5, else "points"."""
+        """The word for what a value counts: that of ``info``, as "plays", where it has one, else
+        "stars" on a scale from 1 or 1/2 to 5 and "points" on any other."""
+        if self.info is not None and self.info.measure is not None:
+            return self.info.measure
         return "stars" if self.scale in ((0.5, 5.0), (1.0, 5.0)) else "points"
 
     @cached_property

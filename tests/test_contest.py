@@ -38,6 +38,14 @@ def test_scores_by_hand(tmp_path):
     assert master.reveal()[0]["test"] == 1.7321         # sqrt((4 + 1 + 4) / 3)
 
 
+@pytest.mark.parametrize("measure", [None, "plays"])
+def test_competitors_are_told_what_a_value_counts(measure, tmp_path):
+    ratings = stars_world()
+    ratings = replace(ratings, info=replace(ratings.info, measure=measure))
+    game = Game(tmp_path, splits.netflix(ratings, seed=5))
+    assert game.handout.final.measure == game.handout.probe.measure == (measure or "stars")
+
+
 def test_published_figures_of_the_prize():
     assert line(0.9514, 10) == 0.8563
     assert (improvement(0.8558, 0.9514), improvement(0.8567, 0.9525)) == (10.05, 10.06)

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from rslib.plots import finding
-from rslib.ratings import Pairs, Ratings
+from rslib.ratings import Info, Pairs, Ratings
 
 
 def ratings(**changes):
@@ -98,6 +98,13 @@ def test_gpu_never_falls_back():
                                              (1, 10, "points"), (-10, 10, "points")])
 def test_the_word_for_ratings_follows_their_scale(low, high, word):
     assert ratings(values=np.array([low, high, low], float)).measure == word
+
+
+def test_what_is_no_rating_has_a_word_of_its_own():
+    info = Info("a", np.arange(2), np.arange(3), scale=(1.0, 5.0), measure="plays")
+    played = ratings(info=info)
+    assert played.measure == played[:2].measure == "plays"
+    assert played.with_values(played.values - 1).measure == "plays"
 
 
 def test_spread_is_the_deviation_and_never_zero():

@@ -52,9 +52,10 @@ def assert_same(one, other):
     ratings_with(), ratings_with(days=None, ranks=None), ratings_with(saved._GROUP),
     ratings_with(2 * saved._GROUP + 1), ratings_with(values=-np.zeros(2000, np.float32)),
     ratings_with(ranks=np.full(2000, 70_000, np.uint32)), generate(3000, taste_drift=0.1),
-    ratings_with(info=replace(ratings_with().info, titles=None, first_day=None, extra={}))],
+    ratings_with(info=replace(ratings_with().info, titles=None, first_day=None, extra={})),
+    ratings_with(info=replace(ratings_with().info, measure="plays"))],
     ids=["all", "undated", "one group", "three groups", "minus zero", "wide ranks", "planted",
-         "bare"])
+         "bare", "plays"])
 def test_what_is_read_is_what_was_written(ratings, folder):
     saved.write(folder, ratings)
     assert saved.is_whole(folder)

@@ -179,7 +179,8 @@ def read_handout(folder):
     first, days = (_days(columns["date"].astype(str), [row[1] for row in fields])
                    if "date" in columns else (None, (None, None)))
     world = len(user_ids), len(item_ids)
-    info = Info(facts["name"], user_ids, item_ids, scale=tuple(facts["scale"]), first_day=first)
+    info = Info(facts["name"], user_ids, item_ids, scale=tuple(facts["scale"]), first_day=first,
+                measure=facts.get("measure"))
     final = Ratings(users[0], items[0], days[0], *world, values=columns["rating"], info=info)
     keys = [who * world[1] + what for who, what in zip(users[:2], items[:2], strict=True)]
     in_probe = np.isin(*keys)

@@ -59,6 +59,7 @@ def open_contest(folder, handout, split, baseline, *, rules=None):
     scores = {part: clipped_rmse(guess[rows], both.values[rows], final.scale)
               for part, rows in (("quiz", ~is_test), ("test", is_test))}
     shown = {"name": final.info.name if final.info else "contest", "scale": list(final.scale),
+             "measure": final.measure,
              "baseline_quiz": published(scores["quiz"]),
              "line": line(scores["quiz"], rules.improvement)}
     rules_text = asdict(rules) | {"ends": rules.ends and stamp(rules.ends)}

@@ -180,7 +180,7 @@ def ladder(ax, rows, references=None, marks=None, *, measure="stars", narrow=Fal
         Vertical lines for our data: RMSE by improvement in per cent, from
         `rslib.runs.table.marks`. The title says whether the largest improvement is reached.
     measure : str
-        What a rating counts, as a word: "stars" or "points".
+        What a rating counts, as a word: "stars", "points", "plays" and so on.
     narrow : bool
         Draw for a small screen: 3.9 inches wide, 0.45 inch of height a rung, names of rungs above
         their lines.

@@ -31,7 +31,7 @@ class Ladder:
 
     ``rows`` come from `ladder_rows`, ``facts`` describe the data set, ``failures`` maps the name
     of each task that failed to the reason, ``folder`` holds the page, ``seconds`` is the time from
-    the first notebook to the last, ``measure`` is what a rating counts, "stars" or "points", and
+    the first notebook to the last, ``measure`` is what a rating counts (`Ratings.measure`), and
     ``second_measure`` that of the second data set; ``choices`` are the settings that were looked
     for on probe, none of them where the defaults were taken.
     """

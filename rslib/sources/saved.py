@@ -105,7 +105,7 @@ def write(folder, ratings):
                   "day": ratings.days, "rank": ratings.ranks,
                   "expected": info.extra.get("expected")},
                  name=info.name, scale=info.scale, first_day=info.first_day,
-                 n_duplicates=info.n_duplicates, understood=info.understood)
+                 n_duplicates=info.n_duplicates, understood=info.understood, measure=info.measure)
     _write_table(folder / "users.parquet", {"id": info.user_ids})
     _write_table(folder / "items.parquet", {"id": info.item_ids, "title": info.titles})
     with open(folder / "extra.npz", "wb") as file:
@@ -132,6 +132,6 @@ def read(folder):
         extra["expected"] = columns["expected"]
     info = Info(facts["name"], users["id"], items["id"], items.get("title"),
                 tuple(facts["scale"]), facts["first_day"], facts["n_duplicates"], extra,
-                facts["understood"])
+                facts["understood"], facts.get("measure"))
     return Ratings(columns["user"], columns["item"], columns.get("day"), n_users, n_items,
                    values=columns["rating"], ranks=columns.get("rank"), info=info)
