@@ -23,6 +23,7 @@ TAKING = '''DATASET = "mine.csv"    # path
 OPTIONS = {}            # how it is read'''
 FILES = {
     "mine.csv": "who;what;stars\n1;10;4,5\n1;11;3,0\n2;10;1,0\n",
+    "clicks.csv": "user,item\n1,10\n", "plays.csv": "user,item,plays\n1,10,3\n",
     "cut.csv": "user,item,rating\n1,10\n",
     "text.ipynb": "no JSON", "list.ipynb": "[1]", "number.ipynb": '{"cells": 5}',
     "file": "neither a folder nor a table",
@@ -136,6 +137,10 @@ WRONG = [       # words, and what the line says
     ("data mine.csv --scale low,high", "scale must be LOW,HIGH, as 1,5, not 'low,high'"),
     ("data mine.csv --time-unit fortnights", "time_unit must be one of seconds"),
     ("data mine.csv --duplicates none", "duplicates must be one of 'last', 'first'"),
+    ("data mine.csv --duplicates sum", "pass interactions=True too"),
+    ("data mine.csv --interactions --scale 1,5", "scale is for ratings"),
+    ("data clicks.csv", "if each row is a click, pass interactions=True"),
+    ("data plays.csv", "rating='plays' reads 'plays' as ratings, interactions=True as counts"),
     ("data mine.csv --user 7", "no column 7 (given as user=)"),
     ("data mine.csv -o decimal", "-o decimal: write NAME=VALUE"),
     ("data mine.csv -o decimals=,", "did you mean decimal="),
@@ -248,7 +253,8 @@ OPTIONS = {     # what is written on the command line, and what load is given
     "--scale 1,5": {"scale": [1.0, 5.0]}, "--scale -10,10": {"scale": [-10.0, 10.0]},
     "--scale=-0.5,.5": {"scale": [-0.5, 0.5]}, "--time-unit %d/%m/%Y": {"time_unit": "%d/%m/%Y"},
     "--drop-zeros": {"drop_zeros": True}, "--duplicates mean": {"duplicates": "mean"},
-    "--wide": {"wide": True}, "--rating 2 --time when": {"rating": 2, "time": "when"},
+    "--wide": {"wide": True}, "--interactions": {"interactions": True},
+    "--rating 2 --time when": {"rating": 2, "time": "when"},
 }
 
 
@@ -289,7 +295,8 @@ def test_a_warning_is_a_note_of_one_line(place, capsys):
 
 @pytest.mark.parametrize("words", [
     "--user who --item 1 --rating stars --decimal ,", "--header no --delimiter tab --wide --user 0",
-    "--quoting no --scale=-10,10 --time-unit '%d %m'", "--drop-zeros --duplicates mean"])
+    "--quoting no --scale=-10,10 --time-unit '%d %m'", "--drop-zeros --duplicates mean",
+    "--interactions --duplicates sum --rating n"])
 def test_options_are_written_as_they_are_read(words):
     from rslib.__main__ import _parser
 
@@ -306,6 +313,15 @@ def test_what_data_prints_as_options_reads_the_same(place, capsys):
                 if line.startswith("options")]
     assert "--delimiter tab" in options and "--scale=1,5" in options
     assert main(["data", "tabs.txt", *shlex.split(options)]) == 0
+    assert capsys.readouterr().out == out
+
+
+def test_what_data_prints_as_options_of_interactions_reads_the_same(place, capsys):
+    assert main("data plays.csv --interactions".split()) == 0
+    out = capsys.readouterr().out
+    assert "--rating plays" in out and "--interactions" in out and "\nplays       3\n" in out
+    options, = [line for line in out.splitlines() if line.startswith("options")]
+    assert main(["data", "plays.csv", *shlex.split(options)[1:]]) == 0
     assert capsys.readouterr().out == out
 
 

@@ -23,7 +23,8 @@ from rslib.sources import SourceError, SourceMissing, load
 
 HEADERS = [("user", "item", "rating", "timestamp"), ("userId", "movieId", "rating"),
            ("reviewerID", "asin", "overall", "unixReviewTime", "review"),
-           ("user", "item", "stars", "date"), ("uid", "isbn", "score", "ts"), ("a", "b", "c"),
+           ("user", "item", "stars", "date"), ("uid", "isbn", "score", "ts"),
+           ("user", "item", "plays", "ts"), ("user", "item"), ("a", "b", "c"),
            ("user", "item", "rating", "rating")]
 FIELDS = [["1", "2", "007", "x", "ü", "1.0", str(2**63), "nan", "", " 3 ", '"a', '"a\nb"'],
           ["10", "11", "y", "-3", '"p,q"', "9" * 19, "0x1", '"', "1e3"],
@@ -35,13 +36,13 @@ OPTIONS = {"delimiter": [";", ",", "\t", "::"], "decimal": [","], "quoting": [Tr
            "header": [None], "time_unit": ["seconds", "excel", "year", "yyyymmdd", "iso", "%Y",
                                            "minutes", "nanoseconds"],
            "drop_zeros": [True], "duplicates": ["first", "mean", "error"], "user": ["user", 0, 9],
-           "time": [3, "when"], "scale": [(1, 5)]}
+           "time": [3, "when"], "scale": [(1, 5)], "interactions": [True]}
 
 
 def text_of(draw):
     """A table of mostly plain values."""
     mark, end = draw.choice([",", "\t", ";", "|", "::", " "]), draw.choice(["\n", "\r\n", "\r"])
-    header = draw.choice(HEADERS if draw.random() < 0.1 else HEADERS[:5])
+    header = draw.choice(HEADERS if draw.random() < 0.1 else HEADERS[:7])
     odd = draw.choice([0, 0, 0.02, 0.3])
     rows = [header] * (draw.random() < 0.9)
     for _ in range(draw.randrange(1, 12)):
@@ -60,7 +61,7 @@ def parquet_of(draw):
     odd = draw.choice([0, 0.2])
     sink = io.BytesIO()
     columns = {name: pa.array(draw.choice(kinds if draw.random() < odd else likely[k]))
-               for k, name in enumerate(draw.choice(HEADERS[:5]))}
+               for k, name in enumerate(draw.choice(HEADERS[:7]))}
     parquet.write_table(pa.table(columns), sink)
     return sink.getvalue()
 
@@ -107,7 +108,9 @@ def outcome(folder, seed):
     draw = random.Random(seed)
     path = write_one(folder, draw)
     options = {name: draw.choice(values) for name, values in OPTIONS.items()
-               if draw.random() < 0.04}
+               if draw.random() < (0.2 if name == "interactions" else 0.04)}
+    if "interactions" in options:
+        options.pop("scale", None)      # a wrong call, whatever the file
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", UserWarning)

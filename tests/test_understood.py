@@ -24,6 +24,12 @@ FILES = {       # name, content, options
                                                                   "duplicates": "mean"}),
     "letters": ("a.tsv", 'user\titem\tname\trating\n1\t2\t"Al\t5\n', {}),
     "scale": ("a.csv", "user,item,rating\n1,2,3\n", {"scale": (1, 5)}),
+    "plays": ("a.csv", "user,item,plays\n1,2,3\n1,2,4\n", {"interactions": True}),
+    "clicks": ("a.tsv", "user\titem\tdate\n1\t2\t2000-03-01\n", {"interactions": True}),
+    "the last of counts": ("a.csv", "user,item,n\n1,2,3\n1,2,4\n",
+                           {"interactions": True, "duplicates": "last"}),
+    "counts without names": ("a.csv", "1,2,3\n", {"interactions": True, "header": None,
+                                                  "rating": 2}),
     "milliseconds": ("a.csv", "user,item,rating,ts\n1,2,3,1126045800000\n", {}),
 }
 

@@ -21,8 +21,10 @@ _OPTIONS = {        # name in `load`: what its value is called, and what it says
                           "iso, or a format as %%d/%%m/%%Y"),
     "drop_zeros": (None, "a rating of 0 means: seen, not rated"),
     "duplicates": ("WHICH", "of two ratings of one item by one user the last, the first, their "
-                            "mean, or an error"),
+                            "mean, or an error; of interactions the sum, unless one is named"),
     "wide": (None, "a row is a user, each other column an item"),
+    "interactions": (None, "no ratings: each row is a click, or a count where a column holds "
+                           "counts"),
 }
 _SWITCHES = [name for name, (value, _) in _OPTIONS.items() if value in (None, "yes|no")]
 _TRUTH = {"yes": True, "no": False, "True": True, "False": False, "None": None}
@@ -91,7 +93,7 @@ def reading(arguments, more=()):
         return {}
     from rslib.sources.form import checked_scale, form_of
 
-    checked_scale(options.get("scale"))
+    checked_scale(options.get("scale"), options.get("interactions", False))
     try:
         form_of({name: value for name, value in options.items()
                  if name not in ("user", "item", "rating", "time", "scale")})

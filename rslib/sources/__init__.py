@@ -65,7 +65,8 @@ def load(name_or_path="ml-latest-small", *, user: str | int | None = None,
 
     Users and items are numbered from 0 in ascending order of their ids in the source, and only
     those with a rating get a number; the order of the rows is kept. Of several ratings of one item
-    by one user the last counts.
+    by one user the last counts. With ``interactions=True`` a row is a click or a count, those of a
+    pair add up, and `Ratings.measure` says of what.
 
     Parameters
     ----------
@@ -91,8 +92,9 @@ def load(name_or_path="ml-latest-small", *, user: str | int | None = None,
         Folder of the stores; None is the one that RSLIB_CACHE names, else data/.cache.
     **form
         How a table of your own is written: delimiter, decimal, quoting, header, time_unit,
-        drop_zeros, duplicates; see `rslib.sources.form.Form`. What is not said is found, or asked
-        for where more than one thing may be meant; ``info.understood`` holds what was found.
+        drop_zeros, duplicates, interactions; see `rslib.sources.form.Form`. What is not said is
+        found, or asked for where more than one thing may be meant; ``info.understood`` holds what
+        was found.
 
     Returns
     -------
@@ -129,7 +131,8 @@ def _read(name, given, form, scale, cache):
     if re.fullmatch(r"synthetic(-[0-9.]+[km]?)?", name):
         from rslib.sources.synthetic import load_synthetic
         return load_synthetic(name, cache)
-    scale, path, known = checked_scale(scale), _place(name), name in PUBLISHED
+    scale = checked_scale(scale, form.interactions)
+    path, known = _place(name), name in PUBLISHED
     make = source_maker(name if known else path.stem, path, (given, form), scale)
 
     def make_source():

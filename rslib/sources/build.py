@@ -35,10 +35,12 @@ class Source:
         Declared scale; None takes the lowest and highest rating seen.
     extras : callable or None
         Called with users, items, user ids, item ids and first day; returns the extra of Info.
-    duplicates : {"last", "first", "mean", "error"}
+    duplicates : {"last", "first", "mean", "error", "sum"}
         Which rating of a pair counts.
     understood : dict
         What was made of the file, for Info.
+    measure : str or None
+        What the values count where they are no ratings, for Info.
     """
 
     name: str
@@ -49,6 +51,7 @@ class Source:
     extras: Callable | None = None
     duplicates: str = "last"
     understood: dict = field(default_factory=dict)
+    measure: str | None = None
 
 
 def _spooled(source, folder, progress):
@@ -98,17 +101,31 @@ def last_of_pairs(users, items, times, n_items, order_in_time=1):
 def _refuse_duplicates(source, columns, ids, n_items):
     order, _ = _repeated_rows(*(columns[name] for name in ("user", "item", "time")), n_items)
     user, item = (ids[role][0][int(columns[role][order[0]])].as_py() for role in ("user", "item"))
-    raise SourceError(f"{source.label}: user {user!r} rated item {item!r} more than once, and "
-                      "duplicates='error'; 'last', 'first' or 'mean' say what counts")
+    verb, others = ("rated", "") if source.measure is None else ("has", "'sum', ")
+    raise SourceError(f"{source.label}: user {user!r} {verb} item {item!r} more than once, and "
+                      f"duplicates='error'; {others}'last', 'first' or 'mean' say what counts")
 
 
-def _mean_of_pairs(columns, n_items):
-    """Put the mean of each pair that repeats in the place of its ratings."""
+def _pool_pairs(source, columns, n_items):
+    """Put the mean or the sum of each pair that repeats in the place of its values."""
     order, key = _repeated_rows(*(columns[name] for name in ("user", "item", "time")), n_items)
     starts = np.flatnonzero(np.concatenate([[True], key[1:] != key[:-1]]))
     sizes = np.diff(starts, append=len(key))
-    means = np.add.reduceat(columns["rating"][order].astype(np.float64), starts) / sizes
-    columns["rating"][order] = np.repeat(means, sizes)
+    pooled = np.add.reduceat(columns["rating"][order].astype(np.float64), starts)
+    if source.duplicates == "mean":
+        pooled /= sizes
+    if pooled.max() > np.finfo(np.float32).max:
+        raise SourceError(f"{source.label}: the counts of one pair add up to {pooled.max():g}, "
+                          "more than the store holds; count in larger units")
+    columns["rating"][order] = np.repeat(pooled, sizes)
+
+
+def _tell_duplicates(source, n_duplicates):
+    what = "their mean counts" if source.duplicates == "mean" \
+        else f"the {source.duplicates} of each was kept"
+    rows = "ratings" if source.measure is None else "rows"
+    warnings.warn(f"{source.label}: {n_duplicates:,} duplicate {rows} of the same item by the "
+                  f"same user; {what}", stacklevel=2)
 
 
 def _without_duplicates(source, columns, ids):
@@ -120,13 +137,11 @@ def _without_duplicates(source, columns, ids):
         return columns, 0
     if source.duplicates == "error":
         _refuse_duplicates(source, columns, ids, n_items)
-    if source.duplicates == "mean":
-        _mean_of_pairs(columns, n_items)
+    if source.duplicates in ("mean", "sum"):
+        _pool_pairs(source, columns, n_items)
     n_duplicates = int(np.count_nonzero(~keep))
-    what = "their mean counts" if source.duplicates == "mean" \
-        else f"the {source.duplicates} of each was kept"
-    warnings.warn(f"{source.label}: {n_duplicates:,} duplicate ratings of the same item by the "
-                  f"same user; {what}", stacklevel=2)
+    if source.duplicates != "sum":      # of interactions, whose sum is what was asked for
+        _tell_duplicates(source, n_duplicates)
     return {name: column[keep] if len(column) else column
             for name, column in columns.items()}, n_duplicates
 
@@ -189,6 +204,6 @@ def _ratings(source, columns, ids, n_duplicates, counts):
     info = Info(source.name, *ids.values(), titles,
                 source.scale or (float(values.min()), float(values.max())),
                 first and first.isoformat(), n_duplicates, extra,
-                source.understood and source.understood | counts)
+                source.understood and source.understood | counts, source.measure)
     return Ratings(users, items, days, len(ids["user"]), len(ids["item"]), values=values,
                    ranks=ranks, info=info)

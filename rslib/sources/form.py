@@ -8,7 +8,7 @@ from rslib.sources.times import UNITS, is_format
 
 __all__ = ["Form", "FormOptions", "checked_scale", "form_of"]
 
-_DUPLICATES = ("last", "first", "mean", "error")
+_DUPLICATES = ("last", "first", "mean", "error", "sum")
 
 
 class FormOptions(TypedDict, total=False):
@@ -22,6 +22,7 @@ class FormOptions(TypedDict, total=False):
     drop_zeros: bool
     duplicates: str
     wide: bool
+    interactions: bool
 
 
 @dataclass(frozen=True)
@@ -47,12 +48,16 @@ class Form:
         "%d/%m/%Y". None finds it or asks.
     drop_zeros : bool
         Leave out ratings of 0, which then mean "seen, not rated".
-    duplicates : {"last", "first", "mean", "error"}
-        What counts where one user rated one item more than once: the last or first in time, or
-        where there are no times in the file, their mean at the time of the last, or nothing.
+    duplicates : {"last", "first", "mean", "error", "sum"}
+        What counts where one user rated one item more than once: the last or first in time, or in
+        the order of the rows where there are no times in the file, their mean or, of interactions,
+        their sum, at the time of the last, or nothing. `form_of` takes "sum" for interactions.
     wide : bool
         The text is a matrix: a row a user, named in the first column or that of ``user=``, a column
         an item, and empty cells where there is no rating.
+    interactions : bool
+        There are no ratings. Each row is a one, a click, or where a column holds counts (see
+        `rslib.sources.roles`) that many.
 
     Raises
     ------
@@ -68,6 +73,7 @@ class Form:
     drop_zeros: bool = False
     duplicates: str = "last"
     wide: bool = False
+    interactions: bool = False
 
     def __post_init__(self):
         mark = self.delimiter
@@ -77,16 +83,26 @@ class Form:
             raise ValueError(f"delimiter must be one character or '::', not {mark!r}")
         for name, allowed in (("decimal", (".", ",")), ("quoting", (None, True, False)),
                               ("header", (None, True, False)), ("drop_zeros", (True, False)),
-                              ("wide", (True, False)), ("duplicates", _DUPLICATES)):
+                              ("wide", (True, False)), ("interactions", (True, False)),
+                              ("duplicates", _DUPLICATES)):
             value = getattr(self, name)     # 0 and 1 are rows to others, not False and True
             if not any(value is each for each in allowed) and not (
                     isinstance(value, str) and value in allowed):
                 raise ValueError(f"{name} must be one of {', '.join(map(repr, allowed))}, not "
                                  f"{value!r}")
+        if self.duplicates == "sum" and not self.interactions:
+            raise ValueError("duplicates='sum' adds up counts; pass interactions=True too, or of "
+                             "ratings 'last', 'first' or 'mean'")
         unit = self.time_unit
         if unit is not None and unit not in UNITS and not is_format(unit):
             raise ValueError(f"time_unit must be one of {', '.join(UNITS)}, or a format such as "
                              f"'%d/%m/%Y', not {unit!r}")
+
+    @property
+    def of_counts(self):
+        """What a message says to do about a value that is no count; empty where they are ratings.
+        """
+        return "leave such rows out; drop_zeros=True does so for 0" * self.interactions
 
     def given(self):
         """Return what differs from the defaults, by name."""
@@ -94,7 +110,7 @@ class Form:
 
 
 def form_of(options):
-    """Return the Form that keyword arguments ask for.
+    """Return the Form that keyword arguments ask for; interactions that repeat add up.
 
     Raises
     ------
@@ -107,13 +123,17 @@ def form_of(options):
             close = difflib.get_close_matches(name, names, 1)
             hint = f"did you mean {close[0]}=" if close else f"there are {', '.join(names)}"
             raise TypeError(f"there is no option {name}=; {hint}")
-    return Form(**options)
+    adds_up = {"duplicates": "sum"} if options.get("interactions") is True else {}
+    return Form(**adds_up | options)
 
 
-def checked_scale(scale):
-    """Return a scale as two floats, or None; refuse one that is upside down."""
+def checked_scale(scale, interactions=False):
+    """Return a scale as two floats, or None; refuse one that is upside down, or of counts."""
     if scale is None:
         return None
+    if interactions:
+        raise ValueError("scale is for ratings: counts go as high as they go, so leave it out with "
+                         "interactions=True")
     try:
         low, high = map(float, scale)
     except (TypeError, ValueError):

@@ -9,14 +9,14 @@ from typing import Unpack
 import pyarrow as pa
 
 from rslib.ratings import Ratings
-from rslib.sources.build import Source, build
+from rslib.sources.build import build
 from rslib.sources.errors import SourceError
 from rslib.sources.form import FormOptions, checked_scale, form_of
 from rslib.sources.like import check_like, renumbered
 from rslib.sources.own import column_kinds, with_times
+from rslib.sources.places import own_source
 from rslib.sources.tables import Rules
 from rslib.sources.typed import ParquetTable
-from rslib.sources.understood import understood_of
 
 __all__ = ["from_dataframe"]
 
@@ -68,7 +68,7 @@ def from_dataframe(frame, *, user: str | int | None = None, item: str | int | No
     name : str
         What the ratings are called.
     **form
-        time_unit, drop_zeros and duplicates of `rslib.sources.load`.
+        time_unit, drop_zeros, duplicates and interactions of `rslib.sources.load`.
 
     Returns
     -------
@@ -83,14 +83,14 @@ def from_dataframe(frame, *, user: str | int | None = None, item: str | int | No
         If it cannot be read as ratings: one line naming row and column, from 1.
     """
     numbering = check_like(like, new_users)
-    table, options, scale = _arrow_table(frame), form_of(form), checked_scale(scale)
+    table, options = _arrow_table(frame), form_of(form)
+    scale = checked_scale(scale, options.interactions)
     given = {"user": user, "item": item, "rating": rating, "time": time}
     positions, kinds, types = column_kinds("dataframe", table.schema, given, options)
     reader = _FrameTable((), tuple(table.schema.names), positions, types,
-                         Rules(drop_zeros=options.drop_zeros), table)
+                         Rules(drop_zeros=options.drop_zeros, counts=options.of_counts), table)
     reader = with_times(reader, kinds, options)
-    source = Source(name, "dataframe", reader, scale=scale, duplicates=options.duplicates,
-                    understood=understood_of(reader, options, scale) | {"path": "dataframe"})
+    source = own_source(name, "dataframe", reader, (given, options), scale)
     with tempfile.TemporaryDirectory() as folder:
         ratings = build(source, Path(folder), lambda n: None)
     if numbering is None:

@@ -90,8 +90,10 @@ def _rating_problem(value, scale, rules):
         return f"{_cut(value)} is not a number" + (f"; pass decimal={other!r}" if comma else "")
     if not abs(found) <= float(np.finfo(np.float32).max):
         return f"{_cut(value)} is not a finite number"
-    if rules.drop_zeros and found == 0:
+    if rules.drop_zeros and np.float32(found) == 0:
         return None
+    if rules.counts and not np.float32(found) > 0:
+        return f"{_cut(value)} is no count, which is above 0; {rules.counts}"
     if scale is not None and not scale[0] <= np.float32(found) <= scale[1]:
         return f"{value} is outside the declared scale {scale[0]:g} to {scale[1]:g}"
     return None

@@ -85,6 +85,7 @@ def matrix_table(member, suffix, given, form):
                           "column of a matrix differently")
     positions = {"user": user} | {name: k for k, name in enumerate(names) if k != user}
     types = dict.fromkeys(items, pa.float32()) | {"user": ARROW_TEXT}
-    rules = Rules(decimal=form.decimal, drop_zeros=form.drop_zeros, stray=found.stray, empty=_EMPTY)
+    rules = Rules(decimal=form.decimal, drop_zeros=form.drop_zeros, stray=found.stray, empty=_EMPTY,
+                  counts=form.of_counts)
     return MatrixTable(TextTable(member, found.delimiter, tuple(names), positions, types,
                                  bool(form.header), found.quoting, found.longest, rules))

@@ -42,7 +42,7 @@ def text_table(member, suffix, given, form):
         If the file is empty, is not text, or lacks a column.
     """
     delimiter, quoting, stray, longest, names, rows = layout(member, suffix, given, form)
-    positions = columns_of(member.label, names, given, form.header)
+    positions = columns_of(member.label, names, given, form.header, form.interactions)
     clock = Clock()
 
     def sampled(position):
@@ -58,7 +58,7 @@ def text_table(member, suffix, given, form):
     types = {"user": ARROW_TEXT, "item": ARROW_TEXT, "rating": pa.float32(), "time": clock.type}
     return TextTable(member, delimiter, tuple(names), positions,
                      {role: types[role] for role in positions}, bool(form.header), quoting, longest,
-                     Rules(clock, form.decimal, form.drop_zeros, stray))
+                     Rules(clock, form.decimal, form.drop_zeros, stray, counts=form.of_counts))
 
 
 def _schema(member):
@@ -79,11 +79,12 @@ def _types(schema, name):
 
 def column_kinds(label, schema, given, form):
     """Return the positions by role, their types, and those they are read as but for times."""
-    ours = [name for name in form.given() if name not in ("time_unit", "drop_zeros", "duplicates")]
+    ours = [name for name in form.given()
+            if name not in ("time_unit", "drop_zeros", "duplicates", "interactions")]
     if ours:
         raise SourceError(f"{label}: {ours[0]}= is for text; the columns of Parquet files and data "
                           "frames have names and types")
-    positions = columns_of(label, schema.names, given)
+    positions = columns_of(label, schema.names, given, interactions=form.interactions)
     kinds = {role: schema.field(position).type for role, position in positions.items()}
     kinds = {role: kind.value_type if pa.types.is_dictionary(kind) else kind
              for role, kind in kinds.items()}
@@ -124,5 +125,5 @@ def parquet_table(members, given, form):
                 raise SourceError(f"{member.label}: column {name!r} is missing or of another type "
                                   f"than in {members[0].label}; the parts of a folder must agree")
     table = ParquetTable(tuple(members), tuple(schema.names), positions, types,
-                         Rules(Clock(), form.decimal, form.drop_zeros))
+                         Rules(drop_zeros=form.drop_zeros, counts=form.of_counts))
     return with_times(table, kinds, form)

@@ -17,6 +17,7 @@ from rslib.sources.archives import (
 )
 from rslib.sources.build import Source
 from rslib.sources.errors import SourceError
+from rslib.sources.roles import measure_of
 from rslib.sources.understood import understood_of
 
 __all__ = ["KNOWN_FILES", "beside", "own_source", "source_maker"]
@@ -28,11 +29,22 @@ KNOWN_FILES = re.compile(r"u\.data|ratings\.dat|training_set|mv_\d+\.txt|combine
 _PART = re.compile(r"combined_data_\d\.txt")
 
 
+def _measure(reader, form):
+    """What the values of a table of interactions count; None of ratings."""
+    if not form.interactions:
+        return None
+    if isinstance(reader, matrix.MatrixTable):
+        return "counts"
+    place = reader.positions.get("rating")
+    return "clicks" if place is None else measure_of(reader.names[place])
+
+
 def own_source(name, label, reader, options, scale=None):
     """Return the source of a table of the user's own."""
     form = options[1]
     return Source(name, label, reader, scale=scale, duplicates=form.duplicates,
-                  understood=understood_of(reader, form, scale) | {"path": label})
+                  understood=understood_of(reader, form, scale) | {"path": label},
+                  measure=_measure(reader, form))
 
 
 def _table_source(path, files, options, scale):
@@ -174,4 +186,7 @@ def _member_source(path, archive, member, options, scale):
 def key_of(options):
     """Return what a store depends on beside the files."""
     given, form = options
-    return {"columns": given, "form": asdict(form)}
+    options = asdict(form)
+    if not form.interactions:       # so the stores of ratings keep their names
+        del options["interactions"]
+    return {"columns": given, "form": options}

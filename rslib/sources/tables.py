@@ -54,6 +54,8 @@ class Rules:
         True when quotes are letters because one of them closes nothing.
     empty : tuple of str
         What stands for no value.
+    counts : str
+        What to do about a value of 0 or less, which is no count; empty where values are ratings.
     """
 
     clock: Clock = _UNIX
@@ -61,6 +63,7 @@ class Rules:
     drop_zeros: bool = False
     stray: bool = False
     empty: tuple[str, ...] = ("",)
+    counts: str = ""
 
 
 _PLAIN = Rules()
@@ -74,12 +77,19 @@ def _seconds(column, clock):
     return seconds.astype(np.int64, copy=False)
 
 
-def _stars(column, scale, allowed):
-    values = _without_nulls(column).cast(pa.float32()).to_numpy(zero_copy_only=False)
+def _values(columns, scale, rules):
+    """Return the ratings or counts; where no column holds any, each row is a one."""
+    if "rating" not in columns:
+        return np.ones(len(columns["user"]), np.float32)
+    values = _without_nulls(columns["rating"]).cast(pa.float32()).to_numpy(zero_copy_only=False)
     low, high = scale or (-np.inf, np.inf)
-    inside = (values >= low) & (values <= high) | (values == allowed)
+    inside = (values >= low) & (values <= high)
+    if rules.counts:
+        inside &= values > 0
+    if rules.drop_zeros:
+        inside |= values == 0
     if not (np.isfinite(values) & inside).all():
-        raise BadValue("a rating that is not finite, or outside its scale")
+        raise BadValue("a rating that is not finite, or outside its scale, or no count")
     return values
 
 
@@ -91,7 +101,7 @@ def as_batch(columns, scale, rules=_PLAIN):
     BadValue, pyarrow.ArrowException
         If a value is not what it should be; the reader's ``locate`` finds which.
     """
-    rating = _stars(columns["rating"], scale, 0 if rules.drop_zeros else np.nan)
+    rating = _values(columns, scale, rules)
     ids, time = (_without_nulls(columns[role]) for role in ("user", "item")), columns.get("time")
     seconds = None if time is None else _seconds(time, rules.clock)
     batch = Batch(*ids, rating, seconds)

@@ -6,7 +6,7 @@ from datetime import date, timedelta
 
 import numpy as np
 
-from rslib.sources.form import Form
+from rslib.sources.form import form_of
 from rslib.sources.locate import shown
 from rslib.sources.matrix import MatrixTable
 from rslib.sources.tables import TextTable
@@ -54,8 +54,10 @@ def understood_of(reader, form, scale):
 
 def options_of(understood):
     """Return the options of `load` that read the file as it was read."""
-    form = {name: value for name, value in understood["form"].items()
-            if value != getattr(Form, name)}
+    form = understood["form"]
+    usual = asdict(form_of({"interactions": form.get("interactions", False)}))
+    usual["interactions"] = False
+    form = {name: value for name, value in form.items() if value != usual[name]}
     options = understood["columns"] | form
     if understood["scale"]:
         options["scale"] = tuple(understood["scale"])
@@ -75,12 +77,14 @@ def _exact(value):
     return short if np.float32(short) == np.float32(value) else f"{value:.9g}"
 
 
-def _histogram(values):
-    """Return a line for each level of the ratings, or for each of twelve equal steps."""
+def _histogram(values, counted):
+    """Return a line for each level, or for each of twelve steps: equal ones, or of counts, whose
+    tail is long, such that each is as many times as high as the one before."""
     levels, counts = np.unique(values, return_counts=True)
     names = [_exact(level) for level in levels]
     if len(levels) > _LEVELS:
-        counts, edges = np.histogram(values, _LEVELS)
+        steps = np.geomspace(levels[0], levels[-1], _LEVELS + 1) if counted else _LEVELS
+        counts, edges = np.histogram(values, steps)
         names = [f"{low:g} to {high:g}" for low, high in itertools.pairwise(edges)]
     return [(name, f"{count:>11,} {'#' * round(_BARS * count / counts.max())}".rstrip())
             for name, count in zip(names, counts.tolist(), strict=True)]
@@ -99,6 +103,24 @@ def _times(ratings, understood):
             f"{understood['times']}")
 
 
+def _sizes(ratings):
+    """How many ratings there are; of interactions how many, and of how many pairs."""
+    measure, n = ratings.info.measure, f"{len(ratings):,}"
+    if measure is None:
+        return [("ratings", n)]
+    known, total = ratings.info.understood, float(ratings.values.sum(dtype="f8"))
+    ones = bool(known) and not known["form"]["wide"] and "rating" not in known["columns"]
+    return [(measure, f"{total:,.10g}" + ", a row each" * ones), ("pairs", n)]
+
+
+def _what_counts(info):
+    """What became of the rows of a pair that repeats, where there are any."""
+    usual = "last" if info.measure is None else "sum"
+    kept = info.understood["form"]["duplicates"] if info.understood else usual
+    said = "added up" if kept == "sum" else f"{kept} counts"
+    return f", {said}" if info.n_duplicates else ""
+
+
 def describe(ratings):
     """Return what was understood of a source, line by line: a name and what is to be said of it.
 
@@ -114,7 +136,8 @@ def describe(ratings):
     known, info = ratings.info.understood, ratings.info
     lines = [("data", known.get("path", info.name))]
     if known:
-        lines.append(("columns", ", ".join(f"{role} from `{name}`"
+        said = {"rating": info.measure or "rating"}
+        lines.append(("columns", ", ".join(f"{said.get(role, role)} from `{name}`"
                                            for role, name in known["columns"].items())
                       + ", an item from each other column" * known["form"]["wide"]))
         if known["unused"]:
@@ -124,18 +147,16 @@ def describe(ratings):
             lines.append(("delimiter", _MARKS.get(mark, repr(mark)) + known["quotes"]))
         lines.append(("rows", f"{known['n_rows']:,}"))
     low, high = ratings.scale
-    lines += [("time", _times(ratings, known)), ("ratings", f"{len(ratings):,}"),
+    lines += [("time", _times(ratings, known)), *_sizes(ratings),
               ("users", f"{ratings.n_users:,}"), ("items", f"{ratings.n_items:,}"),
               ("scale", f"{_exact(low)} to {_exact(high)}"
                + (" as declared" if known.get("scale") else " as seen" if known else "")),
               ("mean", f"{float(ratings.values.mean(dtype='f8')):.4f}"),
               ("density", f"{100 * len(ratings) / ratings.n_users / ratings.n_items:.2f} %")]
-    kept = known["form"]["duplicates"] if known else "last"
-    lines.append(("duplicates", f"{info.n_duplicates:,}"
-                  + (f", {kept} counts" if info.n_duplicates else "")))
+    lines.append(("duplicates", f"{info.n_duplicates:,}" + _what_counts(info)))
     if known.get("n_zeros"):
-        lines.append(("left out", f"{known['n_zeros']:,} ratings of 0"))
-    lines += _histogram(ratings.values)
+        lines.append(("left out", f"{known['n_zeros']:,} {info.measure or 'ratings'} of 0"))
+    lines += _histogram(ratings.values, info.measure is not None)
     if known and known["path"] != "dataframe":
         lines.append(("call", call(known)))
     return lines
