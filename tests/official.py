@@ -65,6 +65,18 @@ def assert_reads_ratings(ratings, half=0.0):
     assert list(rows) == [(user, item, stars - half) for user, item, stars, _ in RATINGS]
 
 
+ARTISTS = {10: '"Weird Al" Yankovic', 20: "Björk", 30: "Unheard", 40: "Royce da 5'9\""}
+
+
+def lastfm_files():
+    """The rows of RATINGS as plays, ten times as many."""
+    plays = "".join(f"{user}\t{item}\t{10 * stars}\n" for user, item, stars, _ in RATINGS)
+    artists = "".join(f"{key}\t{name}\thttp://a/{key}\thttp://b/{key}.jpg\n"
+                      for key, name in ARTISTS.items())
+    return {"user_artists.dat": "userID\tartistID\tweight\n" + plays,
+            "artists.dat": "id\tname\turl\tpictureURL\n" + artists}
+
+
 NETFLIX = {1: [(7, 4, "2005-09-06"), (2, 5, "2005-09-05")], 3: [(9, 1, "2005-12-31")],
            2: [(7, 3, "1999-11-11"), (2, 3, "2005-09-06")]}
 BESIDE = {"probe.txt": "1:\n2\n2:\n7\n", "qualifying.txt": "3:\n7,2005-12-31\n2,2006-01-01\n",

@@ -15,6 +15,7 @@ from official import (
     HEADER,
     SINGLE,
     assert_reads_ratings,
+    lastfm_files,
     movielens_files,
     netflix_folder,
     write_folder,
@@ -151,6 +152,39 @@ def test_bad_movielens(case, tmp_path, cache):
     refused(folder, cache, file, *parts)
 
 
+PLAYS = "userID\tartistID\tweight\n"
+BAD_LASTFM = {
+    "zero": ("user_artists.dat", PLAYS + "2\t51\t3\n2\t52\t0\n",
+             "row 3, column 'weight': '0' is no count", "fetch the set again"),
+    "negative": ("user_artists.dat", PLAYS + "2\t51\t-3\n",
+                 "row 2, column 'weight': '-3' is no count"),
+    "text": ("user_artists.dat", PLAYS + "2\t51\tmany\n", "row 2, column 'weight': 'many'"),
+    "text user": ("user_artists.dat", PLAYS + "a\t51\t3\n", "row 2, column 'userID': 'a'"),
+    "no plays": ("user_artists.dat", PLAYS + "2\t51\t\n", "row 2, column 'weight': is empty"),
+    "short": ("user_artists.dat", PLAYS + "2\t51\n", "row 2: has 2 columns", r"'\t'"),
+    "no header": ("user_artists.dat", "2\t51\t3\n", "row 1: expected userID, artistID, weight"),
+    "no rows": ("user_artists.dat", PLAYS, "user_artists.dat: a header and no ratings"),
+    "empty": ("user_artists.dat", "", "user_artists.dat: the file is empty"),
+    "artists": ("artists.dat", "id\tname\turl\tpictureURL\n1\tA\tx\ty\nB\tx\n",
+                "artists.dat: row 3: expected an artist id, a name", r"'B\tx'"),
+    "header of artists": ("artists.dat", "1\tA\tx\ty\n", "artists.dat: row 1: expected id, name"),
+    "no artists": ("artists.dat", "", "artists.dat: the file is empty"),
+}
+
+
+@pytest.mark.parametrize("case", BAD_LASTFM)
+def test_bad_lastfm(case, tmp_path, cache):
+    file, content, *parts = BAD_LASTFM[case]
+    folder = write_folder(tmp_path / "fm", lastfm_files() | {file: content})
+    refused(folder, cache, file, *parts)
+
+
+def test_options_of_a_set_of_plays(tmp_path, cache):
+    folder = write_folder(tmp_path / "fm", lastfm_files())
+    for options in ({"rating": "weight"}, {"interactions": True}, {"drop_zeros": True}):
+        refused(folder, cache, "columns of a published format are known", **options)
+
+
 BAD_NETFLIX = {
     "header": ("mv_0000002.txt", "two:\n7,3,2005-09-06\n", "row 1: bad movie header 'two:'"),
     "no number": ("mv_0000002.txt", "2:\n7,3,2005-09-06\n:\n", "row 3: bad movie header ':'"),
@@ -282,5 +316,7 @@ def test_no_network(tmp_path, data, cache, monkeypatch):
 def test_sets_that_are_never_downloaded(tmp_path, data, cache, monkeypatch):
     refused("netflix", cache, str(tmp_path / "home/data/netflix"), "probe.txt", error=SourceMissing)
     refused("ml-latest-small", cache, str(tmp_path / "home/data"), error=SourceMissing)
+    refused("lastfm-2k", cache, str(tmp_path / "home/data"), "hetrec2011-lastfm-2k.zip",
+            error=SourceMissing)
     monkeypatch.setenv("RSLIB_DATA", str(tmp_path / "nowhere"))
     refused("ml-1m", cache, "RSLIB_DATA", "nowhere", error=SourceMissing)

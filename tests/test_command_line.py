@@ -325,6 +325,15 @@ def test_what_data_prints_as_options_of_interactions_reads_the_same(place, capsy
     assert capsys.readouterr().out == out
 
 
+@pytest.mark.parametrize("dataset, tuned", [("mine.csv", True), ("lastfm-2k", True),
+                                            ("ml-1m", False), ("synthetic-1m", False)])
+def test_a_ladder_is_tuned_on_files_of_ones_own_and_on_counts(dataset, tuned):
+    from rslib.__main__ import _parser
+    for words, expected in (([], tuned), (["--tune"], True), (["--no-tune"], False)):
+        arguments = _parser().parse_args(["ladder", "--dataset", dataset, *words])
+        assert notebooks._tunes(arguments) is expected
+
+
 def test_a_contest_is_opened_on_a_file_of_ones_own(place, capsys):
     rows = "".join(f"u{user};{item};{1 + (user * item) % 5}\n" for user in range(30)
                    for item in range(40))

@@ -8,9 +8,11 @@ import numpy as np
 import pyarrow as pa
 import pytest
 from official import (
+    ARTISTS,
     RATINGS,
     TITLES,
     assert_reads_ratings,
+    lastfm_files,
     lines,
     movielens_files,
     netflix_folder,
@@ -43,6 +45,26 @@ def test_official_movielens(name, packed, data, cache, monkeypatch):
     assert ratings.ranks.tolist() == [1, 0, 0, 0, 0]
 
 
+@pytest.mark.parametrize("place", ["lastfm-2k", "hetrec2011-lastfm-2k.zip"])
+def test_official_lastfm(place, data, cache):
+    write = write_zip if place.endswith(".zip") else write_folder
+    write(data / place, lastfm_files())
+    ratings = load("lastfm-2k", cache=cache)
+    info = ratings.info
+    rows = zip(info.user_ids[ratings.users], info.item_ids[ratings.items], ratings.values,
+               strict=True)
+    assert list(rows) == [(user, item, 10 * stars) for user, item, stars, _ in RATINGS]
+    assert [info.title(i) for i in range(3)] == [ARTISTS[10], ARTISTS[20], ARTISTS[40]]
+    assert ratings.scale == (10, 50) and ratings.measure == "plays"
+    assert ratings.days is None and info.name == "lastfm-2k" and not info.understood
+
+
+def test_a_table_called_as_one_of_lastfm_is_read_as_ones_own(tmp_path, cache):
+    folder = write_folder(tmp_path / "mine", {"user_artists.dat": "user;artist;rating\n1;2;3\n"})
+    ratings = load(folder / "user_artists.dat", cache=cache)
+    assert ratings.values.tolist() == [3] and ratings.info.understood["form"]["delimiter"] == ";"
+
+
 @pytest.mark.parametrize("kind", ["folder", "tar", "combined", "crlf"])
 def test_official_netflix(kind, data, cache, monkeypatch):
     monkeypatch.setattr("rslib.sources.netflix._BLOCK", 16)     # sections cut between blocks
@@ -67,6 +89,8 @@ def test_a_file_of_a_set_brings_its_neighbours(tmp_path, cache):
     assert "probe" in load(folder / "training_set.tar", cache=cache).info.extra
     write_folder(tmp_path / "old", movielens_files("ml-100k"))
     assert load(tmp_path / "old" / "u.data", cache=cache).info.title(0) == TITLES[10]
+    write_folder(tmp_path / "fm", lastfm_files())
+    assert load(tmp_path / "fm" / "user_artists.dat", cache=cache).info.title(0) == ARTISTS[10]
 
 
 def test_probe_pairs_that_are_not_rated_are_left_out_with_a_warning(tmp_path, cache):
@@ -164,6 +188,17 @@ def test_real_sets(name, sizes, cache):
     real(name)
     ratings = load(name, cache=cache)
     assert (len(ratings), ratings.n_users, ratings.n_items) == sizes and ratings.scale == (1, 5)
+
+
+def test_real_plays(cache):
+    real("lastfm-2k")
+    ratings = load("lastfm-2k", cache=cache)
+    assert (len(ratings), ratings.n_users, ratings.n_items) == (92_834, 1_892, 17_632)
+    assert ratings.measure == "plays" and ratings.scale == (1, 352_698)
+    assert ratings.values.sum(dtype=float) == 69_183_975
+    info, item = ratings.info, int(ratings.items[np.argmax(ratings.values)])
+    assert info.item_ids[item] == 72 and info.title(item) == "Depeche Mode"
+    assert info.n_duplicates == 0 and not (info.titles == info.item_ids.astype(str)).any()
 
 
 def test_real_folds(cache):

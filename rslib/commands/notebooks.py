@@ -108,11 +108,13 @@ def _sweep(arguments):
 
 
 def _tunes(arguments):
-    """Whether settings are chosen on probe: on files of one's own, unless told otherwise."""
+    """Whether settings are chosen on probe: on files of one's own and on counts, unless told
+    otherwise."""
     from rslib.sources import PUBLISHED
 
-    named = arguments.dataset in PUBLISHED or arguments.dataset.startswith("synthetic")
-    return not named if arguments.tune is None else arguments.tune
+    name = arguments.dataset
+    rated = not PUBLISHED[name].counts if name in PUBLISHED else name.startswith("synthetic")
+    return not rated if arguments.tune is None else arguments.tune
 
 
 def _ladder(arguments):

@@ -71,11 +71,11 @@ def load(name_or_path="ml-latest-small", *, user: str | int | None = None,
     Parameters
     ----------
     name_or_path : str or Path
-        ml-latest-small, ml-100k, ml-1m, ml-10m, ml-20m, ml-25m, ml-32m, netflix, synthetic,
-        synthetic-<n>[k|m]; or the path of a text table or a Parquet file, which may be packed by
-        gz, bz2 or xz, of a folder of Parquet parts, of a zip or tar that holds one table (of
-        several write archive.zip:member), or of a folder, zip or tar of MovieLens or Netflix. A
-        name wins over a file of that name: write ./ml-1m for the file.
+        ml-latest-small, ml-100k, ml-1m, ml-10m, ml-20m, ml-25m, ml-32m, netflix, lastfm-2k
+        (plays), synthetic, synthetic-<n>[k|m]; or the path of a text table or a Parquet file, which
+        may be packed by gz, bz2 or xz, of a folder of Parquet parts, of a zip or tar that holds one
+        table (of several write archive.zip:member), or of a folder, zip or tar of MovieLens,
+        Netflix or Last.fm. A name wins over a file of that name: write ./ml-1m for the file.
     user, item, rating, time : str, int or None
         Columns of a table of your own, by name or by position from 0; None finds them by common
         names. Without a time column the ratings carry no days.

@@ -11,7 +11,7 @@ from rslib.sources.errors import SourceError, SourceMissing
 
 __all__ = ["PUBLISHED", "Published", "check", "find", "here"]
 
-_GROUPLENS = "https://files.grouplens.org/datasets/movielens/"
+_GROUPLENS = "https://files.grouplens.org/datasets/"
 _TIMEOUT = 30       # seconds
 _BUNDLED = Path(__file__).parents[1] / "data"       # an installed package's; a checkout has HOME's
 
@@ -28,15 +28,18 @@ class Published:
         Archive at the publisher.
     md5 : str or None
         Checksum that the publisher gives; without one nothing is downloaded.
+    counts : bool
+        Whether it holds counts, not ratings.
     """
 
     places: tuple[str, ...]
     url: str | None = None
     md5: str | None = None
+    counts: bool = False
 
 
 def _movielens(name, md5=None, *more):
-    return Published((name, *more, f"{name}.zip"), f"{_GROUPLENS}{name}.zip", md5)
+    return Published((name, *more, f"{name}.zip"), f"{_GROUPLENS}movielens/{name}.zip", md5)
 
 
 PUBLISHED = {
@@ -48,6 +51,8 @@ PUBLISHED = {
     "ml-25m": _movielens("ml-25m", "6b51fb2759a8657d3bfcbfc42b592ada"),
     "ml-32m": _movielens("ml-32m", "d472be332d4daa821edc399621853b57"),
     "netflix": Published(("netflix", "netflix.zip", "netflix.tar", "training_set.tar")),
+    "lastfm-2k": Published(("lastfm-2k", "hetrec2011-lastfm-2k", "hetrec2011-lastfm-2k.zip"),
+                           f"{_GROUPLENS}hetrec2011/hetrec2011-lastfm-2k.zip", counts=True),
 }
 
 

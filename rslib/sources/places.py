@@ -5,7 +5,7 @@ from dataclasses import asdict
 from functools import partial
 from pathlib import PurePath
 
-from rslib.sources import matrix, movielens, netflix, own
+from rslib.sources import lastfm, matrix, movielens, netflix, own
 from rslib.sources.archives import (
     PARQUET,
     TABLES,
@@ -23,8 +23,7 @@ from rslib.sources.understood import understood_of
 __all__ = ["KNOWN_FILES", "beside", "own_source", "source_maker"]
 
 KNOWN_FILES = re.compile(r"u\.data|ratings\.dat|training_set|mv_\d+\.txt|combined_data_\d\.txt"
-                         r"|training_set\.tar")
-
+                         r"|training_set\.tar|user_artists\.dat")
 
 _PART = re.compile(r"combined_data_\d\.txt")
 
@@ -61,6 +60,9 @@ def _published_source(name, path, files, scale):
     if found is not None:
         reader, titles, declared = found
         return Source(name, str(path), reader, titles, scale or declared)
+    found = lastfm.recognise(files)
+    if found is not None:
+        return Source(name, str(path), *found, scale, duplicates="sum", measure=lastfm.MEASURE)
     found = netflix.recognise(files)
     if found is not None:
         return Source(name, str(path), *found, scale or movielens.WHOLE_STARS,
@@ -117,8 +119,8 @@ def _folder_source(name, path, options, scale):
         raise SourceError(f"{path}: no table of ratings, but an archive in it, {packed[0]!r}; "
                           "unpack it and name what it holds")
     raise SourceError(f"{path}: no ratings in a known format: u.data, ratings.dat, ratings.csv, "
-                      "mv_*.txt, combined_data_1.txt to 4, Parquet parts, or one table with "
-                      "columns for user, item and rating")
+                      "mv_*.txt, combined_data_1.txt to 4, user_artists.dat, Parquet parts, or "
+                      "one table with columns for user, item and rating")
 
 
 def beside(path):
