@@ -229,7 +229,9 @@ def test_missing(tmp_path, cache):
 
 
 @pytest.mark.parametrize("name, meant", [("ml-1n", "ml-1m"), ("ML-100K", "ml-100k"),
-                                         ("syntetic-2k", "synthetic"), ("Netflix", "netflix")])
+                                         ("syntetic-2k", "synthetic"),
+                                         ("synthetic-purchase", "synthetic-purchases"),
+                                         ("Netflix", "netflix")])
 def test_a_set_that_was_nearly_named(name, meant, cache, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     refused(name, cache, f"{name}: no such file", f"did you mean {meant}?", error=SourceMissing)

@@ -144,6 +144,8 @@ WRONG = [       # words, and what the line says
     ("data mine.csv --user 7", "no column 7 (given as user=)"),
     ("data mine.csv -o decimal", "-o decimal: write NAME=VALUE"),
     ("data mine.csv -o decimals=,", "did you mean decimal="),
+    ("data synthetic-2k --user who", "synthetic-2k: planted sets are drawn, not read"),
+    ("data synthetic-2k --interactions", "synthetic-2k: planted sets are drawn, not read"),
     ("data ml-latest-small --user who", "columns of a published format are known"),
     # models
     ("models none.npz", "none.npz: No such file"),
@@ -326,7 +328,8 @@ def test_what_data_prints_as_options_of_interactions_reads_the_same(place, capsy
 
 
 @pytest.mark.parametrize("dataset, tuned", [("mine.csv", True), ("lastfm-2k", True),
-                                            ("ml-1m", False), ("synthetic-1m", False)])
+                                            ("ml-1m", False), ("synthetic-1m", False),
+                                            ("synthetic-purchases-1m", True)])
 def test_a_ladder_is_tuned_on_files_of_ones_own_and_on_counts(dataset, tuned):
     from rslib.__main__ import _parser
     for words, expected in (([], tuned), (["--tune"], True), (["--no-tune"], False)):

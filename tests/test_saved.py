@@ -9,6 +9,7 @@ import pytest
 from rslib.ratings import Info, Pairs, Ratings
 from rslib.sources import saved
 from rslib.sources.columns import TEXT, as_array, ranks_within_days
+from rslib.sources.purchases import generate as purchases
 from rslib.sources.synthetic import generate
 
 
@@ -53,9 +54,9 @@ def assert_same(one, other):
     ratings_with(2 * saved._GROUP + 1), ratings_with(values=-np.zeros(2000, np.float32)),
     ratings_with(ranks=np.full(2000, 70_000, np.uint32)), generate(3000, taste_drift=0.1),
     ratings_with(info=replace(ratings_with().info, titles=None, first_day=None, extra={})),
-    ratings_with(info=replace(ratings_with().info, measure="plays"))],
+    ratings_with(info=replace(ratings_with().info, measure="plays")), purchases(500)],
     ids=["all", "undated", "one group", "three groups", "minus zero", "wide ranks", "planted",
-         "bare", "plays"])
+         "bare", "plays", "purchases"])
 def test_what_is_read_is_what_was_written(ratings, folder):
     saved.write(folder, ratings)
     assert saved.is_whole(folder)

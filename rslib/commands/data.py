@@ -27,7 +27,8 @@ def _data(arguments):
             raise ValueError("data: name the file that the options are for, as in "
                              "rslib data ratings.csv --delimiter ';'")
         print(Table([{"data set": name, "here": here(name)} for name in PUBLISHED]
-                    + [{"data set": "synthetic-1m", "here": "made on request, of any size"}]))
+                    + [{"data set": name, "here": "made on request, of any size"}
+                       for name in ("synthetic-1m", "synthetic-purchases-1m")]))
         return 0
     ratings = load_asked(arguments.dataset, options)
     lines = describe(ratings)

@@ -113,7 +113,8 @@ def _tunes(arguments):
     from rslib.sources import PUBLISHED
 
     name = arguments.dataset
-    rated = not PUBLISHED[name].counts if name in PUBLISHED else name.startswith("synthetic")
+    rated = (not PUBLISHED[name].counts if name in PUBLISHED else
+             name.startswith("synthetic") and not name.startswith("synthetic-purchases"))
     return not rated if arguments.tune is None else arguments.tune
 
 
@@ -187,7 +188,8 @@ def _add_ladder(commands):
                              "alone then")
     ladder.add_argument("--tune", action=BooleanOptionalAction,
                         help="choose a few penalties on the probe set of these ratings first "
-                             "(default for a file of your own, not for the known sets)")
+                             "(default for a file of your own and for counts, not for known sets "
+                             "of ratings)")
     ladder.add_argument("--keep", action="store_true",
                         help="copy the records to reports/recorded, for committing")
     add_jobs(ladder)

@@ -32,9 +32,12 @@ __all__ = ["PUBLISHED", "SourceError", "SourceMissing", "describe", "from_datafr
            "load_fold", "or_planted", "stamps_of"]
 
 
+_PLANTED = ("synthetic", "synthetic-purchases")
+
+
 def _close(name):
     """Return the question whether a known set was meant, where a name is near one."""
-    near = difflib.get_close_matches(name.lower(), [*PUBLISHED, "synthetic"], 1, 0.7)
+    near = difflib.get_close_matches(name.lower(), [*PUBLISHED, *_PLANTED], 1, 0.7)
     return f"; did you mean {near[0]}?" if near else ""
 
 
@@ -47,7 +50,7 @@ def _place(name):
     path = Path(name).expanduser().absolute()
     if not inside(path)[0].exists():
         raise SourceMissing(f"{name}: no such file or folder, and none of the known sets "
-                            f"{', '.join(PUBLISHED)}, synthetic{_close(name)}")
+                            f"{', '.join([*PUBLISHED, *_PLANTED])}{_close(name)}")
     # a file of a published set brings its neighbours: titles, probe, the other parts
     if not KNOWN_FILES.fullmatch(path.name):
         return path
@@ -72,10 +75,11 @@ def load(name_or_path="ml-latest-small", *, user: str | int | None = None,
     ----------
     name_or_path : str or Path
         ml-latest-small, ml-100k, ml-1m, ml-10m, ml-20m, ml-25m, ml-32m, netflix, lastfm-2k
-        (plays), synthetic, synthetic-<n>[k|m]; or the path of a text table or a Parquet file, which
-        may be packed by gz, bz2 or xz, of a folder of Parquet parts, of a zip or tar that holds one
-        table (of several write archive.zip:member), or of a folder, zip or tar of MovieLens,
-        Netflix or Last.fm. A name wins over a file of that name: write ./ml-1m for the file.
+        (plays), synthetic, synthetic-<n>[k|m], synthetic-purchases, synthetic-purchases-<n>[k|m];
+        or the path of a text table or a Parquet file, which may be packed by gz, bz2 or xz, of a
+        folder of Parquet parts, of a zip or tar that holds one table (of several write
+        archive.zip:member), or of a folder, zip or tar of MovieLens, Netflix or Last.fm. A name
+        wins over a file of that name: write ./ml-1m for the file.
     user, item, rating, time : str, int or None
         Columns of a table of your own, by name or by position from 0; None finds them by common
         names. Without a time column the ratings carry no days.
@@ -126,11 +130,27 @@ def load(name_or_path="ml-latest-small", *, user: str | int | None = None,
     return renumbered(ratings, numbering, new_users=new_users, label=str(name_or_path))
 
 
+def _refuse_options(name, given, form, scale):
+    """Refuse for planted ratings what says how a file is read."""
+    if scale is not None or form.given() or any(value is not None for value in given.values()):
+        raise SourceError(f"{name}: planted sets are drawn, not read; columns, scale= and the form "
+                          "are for a table of your own")
+
+
+def _drawn(name, cache, *, purchases):
+    """Return a planted set; only who asks for one waits for what draws it."""
+    if purchases:
+        from rslib.sources.purchases import load_purchases
+        return load_purchases(name, cache)
+    from rslib.sources.synthetic import load_synthetic
+    return load_synthetic(name, cache)
+
+
 def _read(name, given, form, scale, cache):
     """Return the ratings of a source in its own numbering, from its store if it has one."""
-    if re.fullmatch(r"synthetic(-[0-9.]+[km]?)?", name):
-        from rslib.sources.synthetic import load_synthetic
-        return load_synthetic(name, cache)
+    if planted := re.fullmatch(r"synthetic(-purchases)?(-[0-9.]+[km]?)?", name):
+        _refuse_options(name, given, form, scale)
+        return _drawn(name, cache, purchases=bool(planted[1]))
     scale = checked_scale(scale, form.interactions)
     path, known = _place(name), name in PUBLISHED
     make = source_maker(name if known else path.stem, path, (given, form), scale)

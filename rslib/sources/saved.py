@@ -22,6 +22,7 @@ from pyarrow import parquet
 from rslib.ratings import Info, Pairs, Ratings
 from rslib.sources.columns import ARROW_TEXT, TEXT, is_text
 from rslib.sources.planted import Planted, Strengths
+from rslib.sources.preferences import Preferences
 
 __all__ = ["FORMAT", "is_whole", "read", "write"]
 
@@ -71,8 +72,10 @@ def _packed(extra):
     if "qualifying" in extra:
         asked = extra["qualifying"]
         arrays["qualifying"] = np.stack([asked.users, asked.items, asked.days])
-    if "planted" in extra:
-        truth = vars(extra["planted"])
+    truth = vars(extra["planted"]) if "planted" in extra else {}
+    if isinstance(extra.get("planted"), Preferences):
+        arrays |= {f"preferences.{name}": array for name, array in truth.items()}
+    elif truth:
         arrays |= {f"planted.{name}": truth[name] for name in truth if name != "strengths"}
         arrays |= {f"strengths.{name}": value for name, value in vars(truth["strengths"]).items()}
     return arrays
@@ -83,9 +86,12 @@ def _unpacked(arrays, n_users, n_items):
     extra = {"probe": arrays["probe"]} if "probe" in arrays else {}
     if "qualifying" in arrays:
         extra["qualifying"] = Pairs(*arrays["qualifying"], n_users, n_items)
-    strengths, planted = ({name.removeprefix(group): array if array.ndim else array.item()
-                           for name, array in arrays.items() if name.startswith(group)}
-                          for group in ("strengths.", "planted."))
+    strengths, planted, preferences = (
+        {name.removeprefix(group): array if array.ndim else array.item()
+         for name, array in arrays.items() if name.startswith(group)}
+        for group in ("strengths.", "planted.", "preferences."))
+    if preferences:
+        extra["planted"] = Preferences(**preferences)
     if planted:
         extra["planted"] = Planted(Strengths(**strengths), **planted)
     return extra
