@@ -345,7 +345,16 @@ def test_a_contest_is_opened_on_a_file_of_ones_own(place, capsys):
     assert main(["contest", "open", "m", "h", "--dataset", "class.csv", *options.split()]) == 0
     assert "the line is at" in capsys.readouterr().out
     rules = json.loads((place / "h" / "contest.json").read_text())
-    assert rules["scale"] == [1.0, 5.0]
+    assert rules["scale"] == [1.0, 5.0] and rules["measure"] == "stars"
+
+
+def test_a_contest_is_opened_on_plays(place, capsys):
+    from rslib.contest import read_handout
+    (place / "many.csv").write_text("user,item,plays\n" + "".join(
+        f"u{user},{item},{1 + (user * item) % 7}\n" for user in range(30) for item in range(40)))
+    assert main("contest open m h --dataset many.csv --interactions".split()) == 0
+    assert "the line is at" in capsys.readouterr().out
+    assert read_handout(place / "h").final.measure == "plays"
 
 
 # What else the command line says
