@@ -56,6 +56,8 @@ def test_interactions_are_read(case, tmp_path, cache, monkeypatch):
 REFUSED = {     # text, options, parts of the message
     "clicks that nobody spoke of": ("user,item\n1,10\n", {"interactions": False},
                                     "no rating column", "a click, pass interactions=True"),
+    "clicks without names": ("1,10\n", {"interactions": False, "header": None},
+                             "no rating column among '0', '1'", "pass interactions=True"),
     "counts that nobody spoke of": ("user,item,plays\n1,10,3\n", {"interactions": False},
                                     "row 1: no rating column among 'user', 'item', 'plays'",
                                     "rating='plays' reads 'plays' as ratings",

@@ -224,7 +224,7 @@ def test_what_is_resolved_is_marked(written):
     assert "✓</b> and bold: resolved" in text and "○: not resolved" in text
 
 
-@pytest.mark.parametrize("measure", ["stars", "points"])
+@pytest.mark.parametrize("measure", ["stars", "points", "plays"])
 def test_the_page_speaks_in_the_unit_of_the_ratings(home, measure):
     made = ladder(home, ladder_of(6, 18), measure=measure)
     write_page(made, home)

@@ -90,7 +90,8 @@ def _choose(label, role, names, given):
 
 def _by_position(label, given, n_columns, interactions):
     """Return positions where the file names none: user, item, rating and time unless given."""
-    usual = {"user": 0, "item": 1, "rating": 2, "time": 3 if n_columns == 4 else None}
+    usual = {"user": 0, "item": 1, "rating": 2 if n_columns > 2 else None,
+             "time": 3 if n_columns == 4 else None}
     if interactions:
         if n_columns > 2 and given.get("rating") is None and given.get("time") is None:
             raise SourceError(f"{label}: row 1: {n_columns} columns without names; say which holds "
