@@ -28,7 +28,8 @@ BELOW = {       # what each part may import, beside itself and the ground floor
     "runs": {"numbering", "ratings", "splits", "metrics", "sources", "kernels", "models", "plots"},
     "blend": {"ratings", "splits", "metrics", "models", "runs"},
     "contest": {"ratings", "metrics"},
-    "commands": {"runs", "sources", "plots", "contest", "models", "splits", "recommend"},
+    "commands": {"runs", "sources", "plots", "contest", "models", "splits", "recommend",
+                 "metrics"},
     "__main__": {"commands"},
 }
 GROUND = {"files", "backend", "extras"}

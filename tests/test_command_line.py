@@ -41,7 +41,8 @@ WRONG = [       # words, and what the line says
     # no command, or none that there is
     ("", "rslib: the following arguments are required: COMMAND; rslib --help says more"),
     ("ladders", "no command 'ladders'; did you mean ladder?"),
-    ("fit", "no command 'fit'; there are run, sweep, ladder, data, models, recommend, contest"),
+    ("fit", "no command 'fit'; there are run, sweep, ladder, data, models, recommend, predict, "
+     "contest"),
     ("--verbose data", "no option --verbose"),
     ("contest", "contest: the following arguments are required: ACTION"),
     ("contest opne", "no action 'opne'; did you mean open?"),

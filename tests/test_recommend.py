@@ -9,7 +9,9 @@ from toy import toy
 from rslib import models, recommend, runs
 from rslib.__main__ import main
 from rslib.numbering import Numbering
+from rslib.ratings import Pairs
 from rslib.recommend import recommend as best_of
+from rslib.sources import load
 
 
 class Fixed(models.Mean):
@@ -148,6 +150,36 @@ def test_a_wrong_call_fits_nothing(words, said, mine, tmp_path, capsys):
     assert main(["recommend", mine(1), *words.split()]) == 2
     line = capsys.readouterr().err
     assert said in line and line.count("\n") == 1 and not (tmp_path / "runs").exists()
+
+
+def test_pairs_of_a_file_get_predictions_in_its_order(mine, tmp_path, capsys):
+    pairs, out = tmp_path / "pairs.csv", tmp_path / "out.csv"
+    pairs.write_text("item,user\nfilm 3,u2\nfilm 0,u11\nfilm 99,u1\n")
+    ratings = load(mine(1))
+    assert main(["predict", str(tmp_path / "mine.csv"), str(pairs), str(out), "--model",
+                 "baseline-ridge"]) == 0
+    said = capsys.readouterr()
+    assert "2 predictions" in said.out and "film 99" in said.err
+    header, *rows = [line.split(",") for line in out.read_text().splitlines()]
+    wanted = ratings.numbering.numbers("user", ["u2", "u11"]), ratings.numbering.numbers(
+        "item", ["film 3", "film 0"])
+    model = models.Baseline().fit(ratings)
+    guess = np.clip(model.predict(Pairs(*wanted, n_users=12, n_items=9)), 1, 5)
+    assert header == ["user", "item", "prediction"] and [row[:2] for row in rows] == [
+        ["u2", "film 3"], ["u11", "film 0"]]
+    np.testing.assert_allclose([float(row[2]) for row in rows], guess, atol=6e-5)
+
+
+@pytest.mark.parametrize("pairs, out, said", [
+    ("none.csv", "out.csv", "none.csv: no such file"), ("pairs.csv", ".", "is a folder"),
+    ("odd.csv", "out.csv", "no item column")])
+def test_a_wrong_call_of_predict_writes_nothing(pairs, out, said, mine, tmp_path, capsys):
+    (tmp_path / "pairs.csv").write_text("user,item\nu1,film 1\n")
+    (tmp_path / "odd.csv").write_text("user,what is it\nu1,film 1\n")
+    assert main(["predict", mine(1), str(tmp_path / pairs), str(tmp_path / out)]) == 2
+    line = capsys.readouterr().err
+    assert said in line and line.count("\n") == 1
+    assert not (tmp_path / "out.csv").exists() and not (tmp_path / "runs").exists()
 
 
 def test_the_models_of_all_rungs_can_be_asked(mine):
