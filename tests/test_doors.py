@@ -74,7 +74,7 @@ def test_no_public_method_is_left_out():
     public = {name for kind in MODELS for name in dir(kind)
               if not name.startswith(("_", "check_")) and name not in kind.__dataclass_fields__}
     assert public - tried <= {"fit", "load", "learn", "learned", "parts", "at", "standardise",
-                              "standardised", "in_units", "in_stars", "unit_"}
+                              "standardised", "preferences", "in_units", "in_stars", "unit_"}
 
 
 @each_model

@@ -22,7 +22,7 @@ class Chain(Model):
     Parameters
     ----------
     models : tuple of models, at least 1
-        The links, not fitted, first to last.
+        The links, not fitted, first to last; none of them of preferences.
 
     Attributes
     ----------
@@ -55,6 +55,10 @@ class Chain(Model):
             model, "models", (model,)))         # a chain in a chain is a longer chain
         if not self.models:
             raise ValueError("a chain has no models: give at least one")
+        for model in self.models:
+            if model.preferences:
+                raise TypeError(f"{type(model).__name__} predicts preferences, which have no "
+                                "points: nothing is left over for a chain to explain")
         self.kinds = tuple(type(model).__name__ for model in self.models)
 
     def standardise(self, train, unit=None):

@@ -12,6 +12,7 @@ from rslib.models.matrix_factorisation import MatrixFactorisation
 from rslib.models.mean import Mean
 from rslib.models.neighbours import Neighbours
 from rslib.models.nsvd import NSVD
+from rslib.models.popularity import Popularity
 from rslib.models.rbm import RBM
 from rslib.models.svdpp import SVDpp
 from rslib.models.temporal_asymmetric_svd import TemporalAsymmetricSVD
@@ -22,9 +23,10 @@ from rslib.models.time_svdpp import TimeSVDpp
 
 MODELS = [Mean, Baseline, Neighbours, ItemWeights, GlobalWeights, ImputedSVD, MatrixFactorisation,
           BiasedMF, NSVD, AsymmetricSVD, SVDpp, Integrated, TemporalBaseline, TimeSVDpp,
-          TemporalWeights, TemporalAsymmetricSVD, TemporalIntegrated, RBM]
+          TemporalWeights, TemporalAsymmetricSVD, TemporalIntegrated, RBM, Popularity]
 
-__all__ = ["MODELS", "NSVD", "RBM", "AsymmetricSVD", "Baseline", "BiasedMF", "GlobalWeights",
-           "ImputedSVD", "Integrated", "ItemWeights", "MatrixFactorisation", "Mean", "Model",
-           "Neighbours", "SVDpp", "TemporalAsymmetricSVD", "TemporalBaseline", "TemporalIntegrated",
-           "TemporalWeights", "TimeSVDpp"]
+__all__ = ["MODELS", "NSVD", "RBM", "AsymmetricSVD", "Baseline", "BiasedMF",
+           "GlobalWeights", "ImputedSVD", "Integrated", "ItemWeights",
+           "MatrixFactorisation", "Mean", "Model", "Neighbours", "Popularity", "SVDpp",
+           "TemporalAsymmetricSVD", "TemporalBaseline", "TemporalIntegrated", "TemporalWeights",
+           "TimeSVDpp"]

@@ -106,7 +106,8 @@ class Model(Units):
     def predict(self, pairs: Pairs):
         """Return the prediction of each pair, (n,), in stars, not clipped.
 
-        An unknown user or item gets what the model falls back to, its baseline.
+        An unknown user or item gets what the model falls back to, its baseline. Of a model of
+        ``preferences`` it is the preference, without points.
 
         Raises
         ------
@@ -126,7 +127,7 @@ class Model(Units):
         Returns
         -------
         array (n, n_items)
-            Stars, not clipped; a higher score is a better recommendation.
+            Stars, not clipped, or preferences; a higher score is a better recommendation.
 
         Raises
         ------

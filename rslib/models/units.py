@@ -25,11 +25,16 @@ class Units:
     ``user_bias_ * unit_`` are stars, and so are products of factors times ``unit_``; weights of
     deviations, scales and rates have no such unit. What their methods take and return are stars.
 
+    What ranks by who has what, and whose ratings may be all ones, says ``preferences``: it predicts
+    a score without points, on which only the order of a user's items means something, and does not
+    follow the scale.
+
     Why the deviation: it is all of the error that the mean leaves, so residuals begin near one,
     on any scale, and no model has to be fitted to find it.
     """
 
     standardised = False
+    preferences = False
     unit_ = 1.0
 
     @property
