@@ -16,9 +16,10 @@ from rslib.kernels import (
 from rslib.kernels.neighbours import neighbour_deviations
 from rslib.kernels.similarity import similarity_blocks
 from rslib.kernels.states import BiasedMFState, FeatureState, Steps
-from rslib.models import Baseline, BiasedMF, TimeSVDpp
+from rslib.models import Baseline, BiasedMF, ImplicitALS, TimeSVDpp
 from rslib.models.descent import session_descent
 from rslib.models.parts.features import implicit_features, joined, own_features
+from rslib.ratings import Ratings
 
 __all__ = ["GibbsSampler", "als", "fit", "gram_task", "implicit", "implicit_objective",
            "neighbours", "sgd", "sgd_objective", "start", "svdpp", "time_svdpp"]
@@ -142,21 +143,14 @@ def implicit(confidence, begin, reg, *, use_cg=False):
 
 
 def implicit_objective(confidence, factors, reg):
-    r"""Return the objective of implicit feedback over all pairs, by the Gram matrices.
-
-    .. math:: \sum_{u,i} c_{ui} (p_{ui} - x_u \cdot y_i)^2
-              + \lambda (\lVert X \rVert^2 + \lVert Y \rVert^2)
-
-    with p = 1 for pairs seen; for all others p = 0 and c = 1, so their share is
-    :math:`\mathrm{tr}(X^T X\, Y^T Y)` less that of the pairs seen.
-    """
-    users, items = (factor.astype(np.float64) for factor in factors)
+    """Return the objective of `ImplicitALS` at the settings of `implicit`, over all pairs."""
     pairs = confidence.tocoo()
-    scores = predict_pairs(pairs.row, pairs.col, 0.0, np.zeros(len(users)), np.zeros(len(items)),
-                           users, items)
-    seen = (pairs.data * (1 - scores) ** 2 - scores ** 2).sum()
-    everywhere = ((users.T @ users) * (items.T @ items)).sum()
-    return float(seen + everywhere + reg * ((users ** 2).sum() + (items ** 2).sum()))
+    ratings = Ratings(pairs.row, pairs.col, values=pairs.data - 1, n_users=confidence.shape[0],
+                      n_items=confidence.shape[1])
+    model = ImplicitALS(factors[0].shape[1], alpha=1.0, alpha0=1.0, reg=reg, nu=0.0)
+    model._world(ratings)
+    model.user_factors_, model.item_factors_ = factors
+    return model.objective(ratings)
 
 
 class GibbsSampler:

@@ -1,13 +1,15 @@
 """Models of preferences in closed form: who has what, and what else they would have."""
 
 from dataclasses import replace
+from itertools import pairwise
 
 import numpy as np
 import pytest
 from test_models import VARIANTS
 from worlds import planted_world
 
-from rslib.models import Popularity
+from rslib.blend import Chain
+from rslib.models import Baseline, ImplicitALS, Popularity
 from rslib.ratings import Ratings
 
 
@@ -33,6 +35,119 @@ def dense(ratings, values=None):
     return x
 
 
+# implicit alternating least squares
+
+ALS = ImplicitALS(5, alpha=0.7, alpha0=0.2, reg=0.03, nu=0.6, n_epochs=4)
+WAYS = [ALS, replace(ALS, nu=0.0, alpha0=1.0), replace(ALS, nu=1.0, alpha=0.0)]
+each_way = pytest.mark.parametrize("model", WAYS, ids=["between", "Hu", "Rendle"])
+
+
+def confidences(model, ratings):
+    """Confidence and preference of every pair."""
+    has = dense(ratings, 1.0)
+    return np.where(has, 1 + model.alpha * dense(ratings), model.alpha0), has
+
+
+def penalties(model, ratings):
+    has = dense(ratings, 1.0)
+    n_users, n_items = has.shape
+    return (model.reg * (has.sum(1) + model.alpha0 * n_items) ** model.nu,
+            model.reg * (has.sum(0) + model.alpha0 * n_users) ** model.nu)
+
+
+def solved_slowly(model, factors, confidence, has, penalty):
+    """One regression after another over all pairs, those that are not there included."""
+    return np.array([np.linalg.solve(factors.T @ (c[:, None] * factors) + ridge * np.eye(
+        factors.shape[1]), factors.T @ (c * p))
+        for c, p, ridge in zip(confidence, has, penalty, strict=True)])
+
+
+@each_way
+def test_als_equals_a_slow_dense_twin(model, likes):
+    (c, has), (of_users, of_items) = confidences(model, likes), penalties(model, likes)
+    start = np.random.default_rng(model.seed).normal(
+        0, model.init_std / 5 ** 0.5, (likes.n_items, 5))
+    q = start * (has.sum(0) > 0)[:, None]
+    for _ in range(model.n_epochs):
+        p = solved_slowly(model, q, c, has, of_users)
+        q = solved_slowly(model, p, c.T, has.T, of_items)
+    fitted = replace(model).fit(likes)
+    np.testing.assert_allclose(fitted.score(np.arange(likes.n_users)), p @ q.T, atol=2e-4)
+    assert not fitted.user_factors_[3].any() and not fitted.item_factors_[5].any()
+
+
+@each_way
+def test_the_objective_of_als_counts_every_pair(model, likes):
+    fitted = replace(model).fit(likes)
+    p, q = np.float64(fitted.user_factors_), np.float64(fitted.item_factors_)
+    (c, has), (of_users, of_items) = confidences(model, likes), penalties(model, likes)
+    expected = ((c * (has - p @ q.T) ** 2).sum() + of_users @ (p ** 2).sum(1)
+                + of_items @ (q ** 2).sum(1))
+    assert fitted.objective(likes) == pytest.approx(expected, rel=1e-6)
+
+
+@each_way
+def test_no_half_of_a_sweep_raises_the_objective(model, likes):
+    curve = []
+
+    def on_epoch(epoch, fitted):
+        curve.append(fitted.objective(likes))
+        curve.append(fitted.fold_in(likes).objective(likes))    # the next half: users anew
+    replace(model, n_epochs=8).fit(likes, on_epoch=on_epoch)
+    assert all(later <= earlier * (1 + 1e-6) for earlier, later in pairwise(curve))
+    assert curve[-1] < 0.98 * curve[0]
+
+
+@each_way
+def test_the_gradient_of_als_by_finite_differences(model, likes):
+    """At a random place it is that of the docstring; at the fit, that of the items vanishes."""
+    fitted, rng = replace(model).fit(likes), np.random.default_rng(3)
+    (c, has), (of_users, of_items) = confidences(model, likes), penalties(model, likes)
+    left = c * (fitted.score(np.arange(likes.n_users)) - has)
+    to_items = left.T @ fitted.user_factors_ + of_items[:, None] * fitted.item_factors_
+    assert abs(to_items).max() < 1e-3
+    p, q = (rng.normal(0, 0.5, table.shape) for table in (fitted.user_factors_,
+                                                          fitted.item_factors_))
+    fitted.user_factors_, fitted.item_factors_ = p, q
+    left = c * (p @ q.T - has)
+    for table, slope in ((p, left @ q + of_users[:, None] * p),
+                         (q, left.T @ p + of_items[:, None] * q)):
+        place, ends = tuple(rng.integers(0, table.shape)), []
+        for step in (1e-4, -2e-4):
+            table[place] += step
+            ends.append(fitted.objective(likes))
+        table[place] += 1e-4
+        assert (ends[0] - ends[1]) / 2e-4 == pytest.approx(2 * slope[place], rel=1e-5)
+
+
+def test_conjugate_gradients_reach_the_same_depth(likes):
+    solved, stepped = (replace(ALS, solver=solver, n_epochs=20).fit(likes).objective(likes)
+                       for solver in ("cholesky", "cg"))
+    assert stepped == pytest.approx(solved, rel=0.01)      # maybe in another valley
+
+
+@pytest.mark.parametrize("solver", ["cholesky", "cg"])
+def test_whoever_is_folded_in_gets_the_exact_minimum(solver, likes):
+    model = replace(ALS, solver=solver).fit(likes)
+    folded = model.fold_in(likes[likes.users == 7])
+    (c, has), (of_users, _) = confidences(model, likes), penalties(model, likes)
+    expected = solved_slowly(model, np.float64(model.item_factors_), c, has, of_users)
+    np.testing.assert_allclose(folded.user_factors_[7], expected[7], atol=1e-4)
+    assert not folded.user_factors_[:7].any()
+
+
+def test_counts_below_zero_are_refused_where_they_are_read(likes):
+    sad = likes.with_values(-likes.values)
+    with pytest.raises(ValueError, match=r"a value of -\d+ has a confidence of -.*below that of a "
+                                         r"pair that is not there \(0\.2\)"):
+        replace(ALS).fit(sad)
+    with pytest.raises(ValueError, match="values are counts"):
+        replace(ALS).fit(likes).fold_in(sad)
+    unread = replace(ALS, alpha=0.0)
+    assert np.array_equal(replace(unread).fit(sad).item_factors_,
+                          replace(unread).fit(likes).item_factors_)
+
+
 # all of them
 
 PREFERENCES = [model for model in VARIANTS if model.preferences]
@@ -53,6 +168,26 @@ def test_a_preference_knows_no_points(model, likes):
                 for a in (1, 10))
     reads_values = getattr(model, "alpha", 0) > 0 or not getattr(model, "binary", True)
     assert np.array_equal(one, ten) != reads_values
+
+
+@pytest.mark.parametrize("model", [ImplicitALS(4)],
+                         ids=lambda model: type(model).__name__)
+def test_taste_comes_back_and_beats_popularity(model):
+    likes = liked_world(300, 60)
+    held_out = np.random.default_rng(1).random(len(likes)) < 0.2
+    train, asked = likes[~held_out], likes[held_out]
+
+    def share_above(model):
+        """How often an item held out ranks above one that the user has not."""
+        scores, has_not = model.fit(train).score(np.arange(300)), dense(likes, 1.0) == 0
+        return np.mean([(scores[u, i] > scores[u, has_not[u]]).mean()
+                        for u, i in zip(asked.users, asked.items, strict=True)])
+    assert share_above(replace(model)) > 0.85 > 0.75 > share_above(Popularity())
+
+
+def test_a_preference_is_no_link_of_a_chain():
+    with pytest.raises(TypeError, match="ImplicitALS predicts preferences, which have no points"):
+        Chain((Baseline(), ImplicitALS()))
 
 
 def test_stars_of_planted_worlds_do_no_harm():

@@ -16,6 +16,7 @@ from rslib.models import (
     Baseline,
     BiasedMF,
     GlobalWeights,
+    ImplicitALS,
     ImputedSVD,
     Integrated,
     ItemWeights,
@@ -60,11 +61,12 @@ VARIANTS = [Mean("global"), Mean("user"), Mean("item"),
             RBM(n_hidden=20, n_epochs=10, conditional=True, session_bias=True, sampled=True),
             RBM(n_hidden=20, n_epochs=10, rank=5, n_steps=3),
             RBM(n_hidden=20, n_epochs=10, hidden="gaussian", learning_rate=1e-4),
-            Popularity()]
+            Popularity(),
+            ImplicitALS(4, n_epochs=10), ImplicitALS(4, "cg", alpha=0.3, nu=0.5, n_epochs=10)]
 each_model = pytest.mark.parametrize(
     "model", VARIANTS, ids=[f"{at}-{type(model).__name__}" for at, model in enumerate(VARIANTS)])
 SUMS = (NSVD, AsymmetricSVD, SVDpp, Integrated)
-IDS_MATTER = (*SUMS, BiasedMF, MatrixFactorisation, RBM)  # draws follow ids
+IDS_MATTER = (*SUMS, BiasedMF, ImplicitALS, MatrixFactorisation, RBM)  # draws follow ids
 VISITS_RATINGS = (*SUMS, GlobalWeights, TimeSVDpp, TemporalWeights, TemporalAsymmetricSVD,
                   TemporalIntegrated)       # SGD without a field that says so
 CANNOT_FOLD_IN = (TemporalWeights, TemporalAsymmetricSVD, TemporalIntegrated)
@@ -221,7 +223,8 @@ def test_a_user_folded_in_gets_what_a_row_of_the_fit_would_get(model, train):
             replace(model).fit(train).fold_in(train)
         return
     settled = {"sgd": dict(n_epochs=600, decay=0.985, learning_rate=0.05),
-               "gd": dict(n_epochs=3000), "als": dict(n_epochs=400), "ridge": dict(n_epochs=100)}
+               "gd": dict(n_epochs=3000), "als": dict(n_epochs=400), "cholesky": dict(n_epochs=100),
+               "cg": dict(n_epochs=100), "ridge": dict(n_epochs=100)}
     solver = "sgd" if is_sgd(model) else getattr(model, "solver", None)
     model = replace(model, **settled.get(solver, {}))
     fitted = replace(model).fit(train)

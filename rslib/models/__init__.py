@@ -5,6 +5,7 @@ from rslib.models.base import Model
 from rslib.models.baseline import Baseline
 from rslib.models.biased_mf import BiasedMF
 from rslib.models.global_weights import GlobalWeights
+from rslib.models.implicit_als import ImplicitALS
 from rslib.models.imputed_svd import ImputedSVD
 from rslib.models.integrated import Integrated
 from rslib.models.item_weights import ItemWeights
@@ -23,10 +24,11 @@ from rslib.models.time_svdpp import TimeSVDpp
 
 MODELS = [Mean, Baseline, Neighbours, ItemWeights, GlobalWeights, ImputedSVD, MatrixFactorisation,
           BiasedMF, NSVD, AsymmetricSVD, SVDpp, Integrated, TemporalBaseline, TimeSVDpp,
-          TemporalWeights, TemporalAsymmetricSVD, TemporalIntegrated, RBM, Popularity]
+          TemporalWeights, TemporalAsymmetricSVD, TemporalIntegrated, RBM, Popularity,
+          ImplicitALS]
 
 __all__ = ["MODELS", "NSVD", "RBM", "AsymmetricSVD", "Baseline", "BiasedMF",
-           "GlobalWeights", "ImputedSVD", "Integrated", "ItemWeights",
+           "GlobalWeights", "ImplicitALS", "ImputedSVD", "Integrated", "ItemWeights",
            "MatrixFactorisation", "Mean", "Model", "Neighbours", "Popularity", "SVDpp",
            "TemporalAsymmetricSVD", "TemporalBaseline", "TemporalIntegrated", "TemporalWeights",
            "TimeSVDpp"]
