@@ -8,6 +8,7 @@ call                        difference                                  here
 ==========================  ==========================================  =====================
 ``linalg.solve``            needs ``rhs[..., None]``, equal batches     ``solve_spd``
 Cholesky                    CuPy solves by it at once: ``posv``         ``solve_spd``
+inverse                     LAPACK can do it in place                   ``inverse_spd``
 many small batches          a GPU waits for each                        ``bytes_at_a_time``
 singular system             NumPy raises, CuPy may return numbers       ridge above zero
 index out of bounds         NumPy raises, CuPy wraps in silence         ids checked at the door
@@ -22,15 +23,17 @@ import sys
 import warnings
 
 import numpy as np
+import scipy.linalg
 import scipy.sparse
 
 __all__ = ["array_module", "asnumpy", "bytes_at_a_time", "deviation_of", "gpu_available",
-           "group_by", "solve_spd", "sum_by", "synchronize", "to_device"]
+           "group_by", "inverse_spd", "solve_spd", "sum_by", "synchronize", "to_device"]
 
 # BLAS may look past the end of a small matrix, at numbers that it then leaves out, and raise the
 # processor's flag for them. What is not a number in earnest is found where a fit ends.
 warnings.filterwarnings("ignore", ".* encountered in matmul", RuntimeWarning, r"rslib\.")
 
+STRIP = 256     # rows of a large matrix at a time
 SHARE = 64      # of a GPU's memory, what may be gathered at a time: its copies must fit beside it
 
 
@@ -205,3 +208,37 @@ def solve_spd(matrices, rhs):
     xp = array_module(matrices, rhs)
     posv = _posv(xp) if rhs.size else None
     return (posv or xp.linalg.solve)(matrices, rhs[..., None])[..., 0]  # posv: one column only
+
+
+def inverse_spd(matrix):
+    """Return the inverse of one large symmetric positive definite matrix.
+
+    Parameters
+    ----------
+    matrix : float64 array (n, n)
+        On the CPU it is overwritten: the inverse takes its place.
+
+    Returns
+    -------
+    float64 array (n, n)
+
+    Raises
+    ------
+    numpy.linalg.LinAlgError
+        If the matrix is not positive definite or not finite, on the CPU.
+    """
+    xp, n = array_module(matrix), len(matrix)
+    if xp is not np:
+        identity = xp.zeros((n, n), matrix.dtype)
+        identity[xp.arange(n), xp.arange(n)] = 1
+        return xp.linalg.solve(matrix, identity)
+    factor, failed = scipy.linalg.lapack.dpotrf(matrix.T, overwrite_a=1)
+    if failed or not np.isfinite(np.diagonal(factor)).all():
+        raise np.linalg.LinAlgError("the matrix is not positive definite, or holds NaN")
+    inverse = scipy.linalg.lapack.dpotri(factor, overwrite_c=1)[0].T    # below the diagonal
+    for start in range(0, n, STRIP):
+        stop = min(start + STRIP, n)
+        inverse[start:stop, stop:] = inverse[stop:, start:stop].T
+        square = np.tril(inverse[start:stop, start:stop])
+        inverse[start:stop, start:stop] = square + np.tril(square, -1).T
+    return inverse

@@ -9,7 +9,8 @@ from test_models import VARIANTS
 from worlds import planted_world
 
 from rslib.blend import Chain
-from rslib.models import Baseline, ImplicitALS, Popularity
+from rslib.kernels import filled
+from rslib.models import EASE, Baseline, ImplicitALS, Popularity, ease
 from rslib.ratings import Ratings
 
 
@@ -148,6 +149,71 @@ def test_counts_below_zero_are_refused_where_they_are_read(likes):
                           replace(unread).fit(likes).item_factors_)
 
 
+# EASE
+
+def constrained_slowly(x, reg):
+    """The weights of all other items on each, one ridge regression after another."""
+    weights = np.zeros((x.shape[1], x.shape[1]))
+    for item in range(x.shape[1]):
+        others = np.arange(x.shape[1]) != item
+        rest = x[:, others]
+        weights[others, item] = np.linalg.solve(
+            rest.T @ rest + reg * np.eye(rest.shape[1]), rest.T @ x[:, item])
+    return weights
+
+
+@pytest.mark.parametrize("binary", [True, False])
+def test_ease_equals_a_regression_per_item(binary, likes, monkeypatch):
+    monkeypatch.setattr(ease, "BLOCK", 500)
+    model = EASE(7, binary=binary).fit(likes)
+    x = dense(likes, 1.0 if binary else None)
+    weights = constrained_slowly(x, 7)
+    known = np.flatnonzero(x.any(0))
+    assert np.array_equal(model.items_, known) and len(known) < likes.n_items
+    np.testing.assert_allclose(model.weights_, weights[np.ix_(known, known)], atol=2e-6)
+    assert not np.diagonal(model.weights_).any()
+    np.testing.assert_allclose(model.score(np.arange(likes.n_users)), x @ weights, atol=2e-5)
+    expected = ((x - x @ weights) ** 2).sum() + 7 * (weights ** 2).sum()
+    assert model.objective(likes) == pytest.approx(expected, rel=1e-5)
+    few = likes[likes.items != known[0]]
+    assert EASE(7, binary=binary).fit(few).objective(likes) > expected
+
+
+def test_any_other_weights_of_ease_are_worse(likes):
+    model, rng = EASE(7).fit(likes), np.random.default_rng(0)
+    least = model.objective(likes)
+    for _ in range(5):
+        change = rng.normal(0, 0.01, model.weights_.shape).astype(np.float32)
+        np.fill_diagonal(change, 0)
+        model.weights_ += change
+        assert model.objective(likes) > least
+        model.weights_ -= change
+
+
+def test_new_users_of_ease_are_rows_of_x(likes):
+    model = EASE(7).fit(likes)
+    mine = Ratings(np.zeros(3, int), np.array([1, 5, 9]), values=np.ones(3), n_items=40)
+    everyone = constrained_slowly(dense(likes, 1.0), 7)
+    np.testing.assert_allclose(model.fold_in(mine).score([0])[0], everyone[1] + everyone[9],
+                               atol=1e-5)
+
+
+def test_too_many_items_for_ease_are_refused(likes, monkeypatch):
+    monkeypatch.setattr(ease, "BUDGET", 18_000)
+    with pytest.raises(ValueError, match=r"GB of memory for all pairs of 39 items, more than "
+                                         r"1\.8e-05 GB: leave out rare items") as caught:
+        EASE().fit(likes)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_wide_product_on_a_device_is_the_same(likes, cupy, monkeypatch):
+    monkeypatch.setattr(filled, "WIDE", 8)
+    monkeypatch.setattr(filled, "BLOCK", 400)
+    ours, theirs = EASE(7).fit(likes.to("gpu")), EASE(7).fit(likes)
+    np.testing.assert_allclose(ours.score(cupy.asarray(np.arange(60))).get(),
+                               theirs.score(np.arange(60)), atol=1e-5)
+
+
 # all of them
 
 PREFERENCES = [model for model in VARIANTS if model.preferences]
@@ -170,7 +236,7 @@ def test_a_preference_knows_no_points(model, likes):
     assert np.array_equal(one, ten) != reads_values
 
 
-@pytest.mark.parametrize("model", [ImplicitALS(4)],
+@pytest.mark.parametrize("model", [ImplicitALS(4), EASE(10)],
                          ids=lambda model: type(model).__name__)
 def test_taste_comes_back_and_beats_popularity(model):
     likes = liked_world(300, 60)

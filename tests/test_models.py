@@ -9,6 +9,7 @@ from worlds import planted_world
 
 from rslib.metrics import rmse
 from rslib.models import (
+    EASE,
     MODELS,
     NSVD,
     RBM,
@@ -62,7 +63,8 @@ VARIANTS = [Mean("global"), Mean("user"), Mean("item"),
             RBM(n_hidden=20, n_epochs=10, rank=5, n_steps=3),
             RBM(n_hidden=20, n_epochs=10, hidden="gaussian", learning_rate=1e-4),
             Popularity(),
-            ImplicitALS(4, n_epochs=10), ImplicitALS(4, "cg", alpha=0.3, nu=0.5, n_epochs=10)]
+            ImplicitALS(4, n_epochs=10), ImplicitALS(4, "cg", alpha=0.3, nu=0.5, n_epochs=10),
+            EASE(20), EASE(20, binary=False)]
 each_model = pytest.mark.parametrize(
     "model", VARIANTS, ids=[f"{at}-{type(model).__name__}" for at, model in enumerate(VARIANTS)])
 SUMS = (NSVD, AsymmetricSVD, SVDpp, Integrated)

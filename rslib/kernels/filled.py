@@ -9,10 +9,13 @@ import numpy as np
 
 from rslib.backend import array_module, asnumpy, rows_of, sum_by
 from rslib.kernels.compiled import threaded
+from rslib.kernels.top_k import rows_between
 
 SPARE = 16          # columns carried beside those asked for, for speed
 TOLERANCE = 1e-12   # change of a singular value, relative to the largest, that counts as none
 MOST_ROUNDS = 300
+WIDE = 512          # columns from which a device multiplies whole rows, zeros included
+BLOCK = 1 << 22     # numbers of these rows at a time
 
 
 @threaded
@@ -32,11 +35,27 @@ def _products_batched(side, values, other, own):
     """Do what `_products` does, one factor at a time in array expressions."""
     xp, n_rows = array_module(values, other), len(side.indptr) - 1
     rows = rows_of(side.indptr)
+    if other.shape[1] > WIDE and not own.shape[1]:
+        return _products_dense(side, values, other)
     for f in range(own.shape[1]):
         values = values - own[rows, f] * other[side.ids, f]
     total = xp.zeros_like(other, shape=(n_rows, other.shape[1]))
     for f in range(other.shape[1]):
         total[:, f] = sum_by(rows, values * other[side.ids, f], n_rows).astype(other.dtype)
+    return total
+
+
+def _products_dense(side, values, other):
+    """Do what `_products` does for a wide matrix, some rows at a time written down with zeros."""
+    xp, n_rows, n_columns = array_module(values, other), len(side.indptr) - 1, len(other)
+    total = xp.zeros_like(other, shape=(n_rows, other.shape[1]))
+    step = max(1, BLOCK // n_columns)
+    for start in range(0, n_rows, step):
+        stop = min(start + step, n_rows)
+        entries = slice(int(side.indptr[start]), int(side.indptr[stop]))
+        cells = rows_between(side.indptr, start, stop) * n_columns + side.ids[entries]
+        dense = sum_by(cells, values[entries], (stop - start) * n_columns)
+        total[start:stop] = dense.reshape(stop - start, n_columns).astype(other.dtype) @ other
     return total
 
 
