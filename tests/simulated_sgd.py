@@ -15,6 +15,7 @@ from numba import config, cuda
 from numba.cuda.simulator import kernel
 from numba.cuda.simulator.kernelapi import FakeCUDAModule
 from strict import ndarray, put_in_place
+from test_bpr import start as pairs_start
 from test_kernels import RULES, biased_mf_start, sgd_epoch_of_a_warp
 from test_sessions import problem as session_problem
 from test_sessions import random_visits
@@ -23,9 +24,10 @@ from test_svdpp import start as feature_start
 from worlds import planted_world
 
 from rslib import kernels
-from rslib.kernels import features_gpu, in_flight, rules, sessions_gpu, sgd_gpu
+from rslib.kernels import features_gpu, in_flight, pairwise, rules, sessions_gpu, sgd_gpu
 from rslib.kernels.states import in_type
 from rslib.models import (
+    BPR,
     NSVD,
     AsymmetricSVD,
     Baseline,
@@ -119,6 +121,16 @@ def test_warps_one_after_another_equal_the_slow_twin(rule, start, ratings_a_warp
         np.testing.assert_allclose(ours, theirs, rtol=rtol, atol=rtol / 10)
 
 
+def test_pairs_of_items_equal_the_slow_twin(small):
+    """One warp, so one user after another, and all draws as on the CPU."""
+    owned, users, results = kernels.deal_owned(small), np.arange(12), []
+    for take in (pairwise._steps_gpu, pairwise._steps_slow):
+        state, steps = pairs_start(small)
+        results.append((take(owned, users, state, in_type(steps, np.float32), 3), *state))
+    for ours, theirs in zip(*results, strict=True):
+        np.testing.assert_allclose(ours, theirs, rtol=1e-5, atol=1e-6)
+
+
 @pytest.mark.parametrize("ratings_a_warp", [1000, 9, 1])
 def test_every_rating_is_visited_once_and_by_every_lane(ratings_a_warp, small, monkeypatch):
     monkeypatch.setattr(in_flight, "RATINGS_A_WARP", ratings_a_warp)
@@ -202,6 +214,7 @@ class Launched:
 
 
 @pytest.mark.parametrize("model", [
+    BPR(3, n_epochs=2),
     Baseline("sgd", n_epochs=2), MatrixFactorisation(3, n_epochs=2), BiasedMF(3, "sgd", n_epochs=2),
     NSVD(3, n_epochs=2), AsymmetricSVD(3, n_epochs=2), SVDpp(3, n_epochs=2),
     GlobalWeights(n_epochs=2), Integrated(3, n_epochs=2), TimeSVDpp(n_factors=3, n_epochs=2),

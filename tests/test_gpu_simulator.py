@@ -9,6 +9,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from test_bpr import start as pairs_start
 from test_kernels import RULES, neighbourhood_start
 from test_sessions import problem as session_problem
 from test_sessions import random_visits
@@ -37,6 +38,12 @@ def launch_of_rule(rule, start, train):
                              steps)
 
 
+def launch_of_pairs(train):
+    """As of any other rule, with items in the place of the values."""
+    walk, (indptr, ids, _, *rest) = launch_of_rule(rules.bpr, pairs_start, train)
+    return walk, (indptr, ids, ids[::-1].copy(), *rest)
+
+
 def launch_of_features(rule, train):
     from rslib.kernels.features_gpu import kernel_of
     features_of = random_features(train.n_users, 9, np.random.default_rng(0))
@@ -61,7 +68,8 @@ def launch_of_sessions(train):
 
 LAUNCHES = {rule.__name__: partial(launch_of_rule, rule, start) for rule, start in RULES} | {
     rule.__name__: partial(launch_of_features, rule)
-    for rule in (rules.feature_mf, rules.integrated)} | {"temporal": launch_of_sessions}
+    for rule in (rules.feature_mf, rules.integrated)} | {
+        "temporal": launch_of_sessions, "bpr": launch_of_pairs}
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])

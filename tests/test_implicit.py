@@ -10,7 +10,7 @@ from worlds import planted_world
 
 from rslib.blend import Chain
 from rslib.kernels import filled
-from rslib.models import EASE, Baseline, ImplicitALS, Popularity, ease
+from rslib.models import BPR, EASE, Baseline, ImplicitALS, Popularity, ease
 from rslib.ratings import Ratings
 
 
@@ -236,7 +236,7 @@ def test_a_preference_knows_no_points(model, likes):
     assert np.array_equal(one, ten) != reads_values
 
 
-@pytest.mark.parametrize("model", [ImplicitALS(4), EASE(10)],
+@pytest.mark.parametrize("model", [BPR(4), ImplicitALS(4), EASE(10)],
                          ids=lambda model: type(model).__name__)
 def test_taste_comes_back_and_beats_popularity(model):
     likes = liked_world(300, 60)

@@ -9,6 +9,7 @@ from worlds import planted_world
 
 from rslib.metrics import rmse
 from rslib.models import (
+    BPR,
     EASE,
     MODELS,
     NSVD,
@@ -62,16 +63,16 @@ VARIANTS = [Mean("global"), Mean("user"), Mean("item"),
             RBM(n_hidden=20, n_epochs=10, conditional=True, session_bias=True, sampled=True),
             RBM(n_hidden=20, n_epochs=10, rank=5, n_steps=3),
             RBM(n_hidden=20, n_epochs=10, hidden="gaussian", learning_rate=1e-4),
-            Popularity(),
+            Popularity(), BPR(4, n_epochs=20), BPR(4, bias=False, n_epochs=20),
             ImplicitALS(4, n_epochs=10), ImplicitALS(4, "cg", alpha=0.3, nu=0.5, n_epochs=10),
             EASE(20), EASE(20, binary=False)]
 each_model = pytest.mark.parametrize(
     "model", VARIANTS, ids=[f"{at}-{type(model).__name__}" for at, model in enumerate(VARIANTS)])
 SUMS = (NSVD, AsymmetricSVD, SVDpp, Integrated)
-IDS_MATTER = (*SUMS, BiasedMF, ImplicitALS, MatrixFactorisation, RBM)  # draws follow ids
-VISITS_RATINGS = (*SUMS, GlobalWeights, TimeSVDpp, TemporalWeights, TemporalAsymmetricSVD,
+IDS_MATTER = (*SUMS, BPR, BiasedMF, ImplicitALS, MatrixFactorisation, RBM)  # draws follow ids
+VISITS_RATINGS = (*SUMS, BPR, GlobalWeights, TimeSVDpp, TemporalWeights, TemporalAsymmetricSVD,
                   TemporalIntegrated)       # SGD without a field that says so
-CANNOT_FOLD_IN = (TemporalWeights, TemporalAsymmetricSVD, TemporalIntegrated)
+CANNOT_FOLD_IN = (BPR, TemporalWeights, TemporalAsymmetricSVD, TemporalIntegrated)
 
 
 def is_sgd(model):

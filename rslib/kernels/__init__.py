@@ -23,6 +23,10 @@ function                      does                                          devi
 ``feature_sgd_epoch``         the same where users are sums of features     both (compiled)
 ``feature_sums``              those sums                                    both
 ``session_sgd_epoch``         the same where users change from day to day   both (compiled)
+``pairwise_epoch``            one pass of steps on pairs of items           both (compiled)
+``pairwise_epoch_slow``       the same, interpreted                         CPU
+``deal_owned``                who has what, in blocks for them              both
+``draw_negatives``            an item for each that a user has              CPU compiled
 ``contrastive_divergence``    gradient of CD-T for a minibatch of cases     CPU compiled, GPU
 ``level_probabilities``       of a rating, given the hidden units           both
 ============================  ============================================  ==================
@@ -43,6 +47,12 @@ from rslib.kernels.filled import (
 from rslib.kernels.interpolation import weighted_sums, weighted_sums_slow
 from rslib.kernels.neighbours import neighbour_deviations, neighbour_deviations_slow, similar_items
 from rslib.kernels.normal_equations import ridge_rows, ridge_rows_batched, ridge_rows_slow
+from rslib.kernels.pairwise import (
+    deal_owned,
+    draw_negatives,
+    pairwise_epoch,
+    pairwise_epoch_slow,
+)
 from rslib.kernels.predict import predict_pairs
 from rslib.kernels.sessions import session_sgd_epoch
 from rslib.kernels.sessions_slow import session_sgd_epoch_slow
@@ -56,6 +66,8 @@ __all__ = [
     "co_ratings_slow",
     "contrastive_divergence",
     "deal_blocks",
+    "deal_owned",
+    "draw_negatives",
     "feature_sgd_epoch",
     "feature_sgd_epoch_slow",
     "feature_sums",
@@ -64,6 +76,8 @@ __all__ = [
     "level_probabilities",
     "neighbour_deviations",
     "neighbour_deviations_slow",
+    "pairwise_epoch",
+    "pairwise_epoch_slow",
     "predict_pairs",
     "product_svd",
     "ridge_rows",

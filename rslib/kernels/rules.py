@@ -7,6 +7,8 @@ on a GPU), ``reduce_sum`` adds the lanes' partial sums. ``state`` holds the arra
 rating before the step, in its units.
 """
 
+import math
+
 
 def baseline(user, item, value, state, steps, lane, lanes, reduce_sum):
     r"""Step down the gradient of one rating's share of the baseline objective.
@@ -77,6 +79,40 @@ def mf(user, item, value, state, steps, lane, lanes, reduce_sum):
         old = p[f]
         p[f] = old - shrink_p * old + step * q[f]
         q[f] = q[f] - shrink_q * q[f] + step * old
+    return residual
+
+
+def bpr(user, item, value, state, steps, lane, lanes, reduce_sum):
+    r"""Step down the gradient of one drawn pair's share of the objective of pairwise ranking.
+
+    .. math:: e = 1 - \sigma(b_i - b_j + p_u \cdot (q_i - q_j)), \quad
+              b_i \mathrel{+}= \gamma_b (e - \lambda_b b_i), \quad
+              b_j \mathrel{-}= \gamma_b (e + \lambda_b b_j),
+
+    .. math:: p_u \mathrel{+}= \gamma (e (q_i - q_j) - \lambda p_u), \quad
+              q_i \mathrel{+}= \gamma (e\, p_u - \lambda q_i), \quad
+              q_j \mathrel{-}= \gamma (e\, p_u + \lambda q_j)
+
+    with the old :math:`p_u` in the last steps. ``value`` is j, the item drawn. With `BPRState` and
+    `BPRSteps`.
+    """
+    bias, rate = state.item_bias, steps.learning_rate
+    p, q, r = state.user_factors[user], state.item_factors[item], state.item_factors[value]
+    dot, one = rate - rate, rate / rate     # in the type of the factors
+    for f in range(lane, len(p), lanes):
+        dot += p[f] * (q[f] - r[f])
+    margin = bias[item] - bias[value] + reduce_sum(dot)
+    small = math.exp(-abs(margin))      # never overflows
+    residual = (small if margin > 0 else one) / (one + small)
+    step, shrink, rate_bias = rate * residual, rate * steps.reg, steps.learning_rate_bias
+    if lane == 0:
+        bias[item] += rate_bias * (residual - steps.reg_bias * bias[item])
+        bias[value] -= rate_bias * (residual + steps.reg_bias * bias[value])
+    for f in range(lane, len(p), lanes):
+        old, apart = p[f], q[f] - r[f]
+        p[f] = old - shrink * old + step * apart
+        q[f] = q[f] - shrink * q[f] + step * old
+        r[f] = r[f] - shrink * r[f] - step * old
     return residual
 
 

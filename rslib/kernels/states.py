@@ -44,6 +44,19 @@ class Steps(NamedTuple):
     reg_bias: float                 # on squared biases, per rating
 
 
+class BPRState(NamedTuple):
+    item_bias: np.ndarray           # (n_items,)
+    user_factors: np.ndarray        # (n_users, k)
+    item_factors: np.ndarray        # (n_items, k)
+
+
+class BPRSteps(NamedTuple):
+    learning_rate: float
+    learning_rate_bias: float       # zero leaves the biases where they are
+    reg: float                      # on squared factors, per step
+    reg_bias: float
+
+
 class FeatureState(NamedTuple):
     """What an epoch of `feature_mf` moves."""
 

@@ -4,6 +4,7 @@ from rslib.models.asymmetric_svd import AsymmetricSVD
 from rslib.models.base import Model
 from rslib.models.baseline import Baseline
 from rslib.models.biased_mf import BiasedMF
+from rslib.models.bpr import BPR
 from rslib.models.ease import EASE
 from rslib.models.global_weights import GlobalWeights
 from rslib.models.implicit_als import ImplicitALS
@@ -25,10 +26,10 @@ from rslib.models.time_svdpp import TimeSVDpp
 
 MODELS = [Mean, Baseline, Neighbours, ItemWeights, GlobalWeights, ImputedSVD, MatrixFactorisation,
           BiasedMF, NSVD, AsymmetricSVD, SVDpp, Integrated, TemporalBaseline, TimeSVDpp,
-          TemporalWeights, TemporalAsymmetricSVD, TemporalIntegrated, RBM, Popularity,
+          TemporalWeights, TemporalAsymmetricSVD, TemporalIntegrated, RBM, Popularity, BPR,
           ImplicitALS, EASE]
 
-__all__ = ["EASE", "MODELS", "NSVD", "RBM", "AsymmetricSVD", "Baseline", "BiasedMF",
+__all__ = ["BPR", "EASE", "MODELS", "NSVD", "RBM", "AsymmetricSVD", "Baseline", "BiasedMF",
            "GlobalWeights", "ImplicitALS", "ImputedSVD", "Integrated", "ItemWeights",
            "MatrixFactorisation", "Mean", "Model", "Neighbours", "Popularity", "SVDpp",
            "TemporalAsymmetricSVD", "TemporalBaseline", "TemporalIntegrated", "TemporalWeights",
