@@ -166,6 +166,11 @@ def test_what_can_not_be_compared_is_refused():
             metrics.compare_means(wrong)
     with pytest.raises(ValueError, match="at least two models to compare, not 0"):
         metrics.compare_rankings({})
+    for alone in ({"a": [0.1], "b": [0.2]}, {"a": [], "b": []}):
+        with pytest.raises(ValueError, match="users: a comparison resamples users, at least two"):
+            metrics.compare_means({name: np.array(each) for name, each in alone.items()})
+    with pytest.raises(ValueError, match="1 users: a comparison resamples users"):
+        metrics.compare(predictions, values, np.zeros(len(values), int))
 
 
 def test_predictions_on_a_device_give_the_same_rows(cupy):

@@ -261,6 +261,13 @@ def test_parts_that_do_not_belong_together_are_refused():
         metrics.rank(model, known, pairs_of(held_out[:, :20]), k=5)
     with pytest.raises(ValueError, match="nothing to find"):
         metrics.rank(model, known, asked[:0], k=5)
+    for block in (0, -1):
+        with pytest.raises(ValueError, match=f"block must be at least 1, or None, not {block}"):
+            metrics.rank(model, known, asked, k=5, block=block)
+    with pytest.raises(TypeError, match="train needs Pairs or Ratings, not int"):
+        metrics.rank(model, known, asked, k=5, train=3)
+    with pytest.raises(ValueError, match="split one Ratings"):
+        metrics.rank(model, known, asked, k=5, train=pairs_of(held_out[:, :20]))
     ours, theirs = (Numbering(np.arange(30), np.arange(25) + shift) for shift in (0, 1))
     known = pairs_of(problem()[1], numbering=ours)
     with pytest.raises(ValueError, match="items are numbered by other ids in known than in held"):

@@ -145,7 +145,9 @@ def test_reasons_stand_beside_what_a_model_can_explain(mine, capsys):
     ("--user u99", "no user 'u99': there are 12"), ("", "required: --user"),
     ("--user u1 -n 0", "must be a whole number from 1 on"),
     ("--user u1 --model svd", "no model 'svd'; did you mean"),
-    ("--user u1 --model blend", "no model 'blend'"), ("--user u1 --scale 5", "scale")])
+    ("--user u1 --model blend", "no model 'blend'"),
+    ("--user u1 --model time-svdpp", "has no times, which time-svdpp needs"),
+    ("--user u1 --scale 5", "scale")])
 def test_a_wrong_call_fits_nothing(words, said, mine, tmp_path, capsys):
     assert main(["recommend", mine(1), *words.split()]) == 2
     line = capsys.readouterr().err
@@ -167,7 +169,58 @@ def test_pairs_of_a_file_get_predictions_in_its_order(mine, tmp_path, capsys):
     guess = np.clip(model.predict(Pairs(*wanted, n_users=12, n_items=9)), 1, 5)
     assert header == ["user", "item", "prediction"] and [row[:2] for row in rows] == [
         ["u2", "film 3"], ["u11", "film 0"]]
-    np.testing.assert_allclose([float(row[2]) for row in rows], guess, atol=6e-5)
+    np.testing.assert_allclose([float(row[2]) for row in rows], guess, rtol=1e-5)
+
+
+def test_pairs_that_repeat_are_told_and_ratings_beside_them_are_left_alone(mine, tmp_path, capsys):
+    pairs, out = tmp_path / "pairs.csv", tmp_path / "out.csv"
+    pairs.write_text("who;user;rating\nfilm 3;u2;0\nfilm 3;u2;1\nfilm 1;u2;2\n")
+    text = (tmp_path / "mine.csv").read_text().replace(",", ";").replace("item", "who")
+    (tmp_path / "mine.csv").write_text(text)
+    assert main(["predict", str(tmp_path / "mine.csv"), str(pairs), str(out), "--model",
+                 "user-mean", "--item", "who"]) == 0
+    assert "1 rows repeat a pair" in capsys.readouterr().err
+    assert len(out.read_text().splitlines()) == 3
+
+
+def test_what_is_read_or_no_plain_file_is_never_written_over(mine, tmp_path, capsys):
+    path, link = mine(1), tmp_path / "link.csv"
+    (tmp_path / "pairs.csv").write_text("user,item\nu1,film 1\n")
+    link.symlink_to(path)
+    before = (tmp_path / "mine.csv").read_text()
+    for out in (path, str(tmp_path / "pairs.csv"), str(link), "/dev/null"):
+        assert main(["predict", path, str(tmp_path / "pairs.csv"), out, "--model",
+                     "user-mean"]) == 2
+        assert capsys.readouterr().err.count("\n") == 1
+    assert (tmp_path / "mine.csv").read_text() == before and link.is_symlink()
+
+
+def test_a_kept_model_that_is_damaged_is_fitted_anew(mine, tmp_path, capsys):
+    words = ["recommend", mine(1), "--user", "u3", "--model", "user-mean"]
+    assert main(words) == 0
+    first, (model,) = capsys.readouterr().out, kept(tmp_path)
+    model.write_bytes(model.read_bytes()[:100])
+    assert main(words) == 0
+    said = capsys.readouterr()
+    assert said.out == first and "was damaged" in said.err
+    assert main(words) == 0 and "damaged" not in capsys.readouterr().err
+
+
+def test_small_scales_whole_ids_and_those_who_have_all(tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("RSLIB_RUNS", str(tmp_path / "runs"))
+    monkeypatch.setenv("RSLIB_CACHE", str(tmp_path / "cache"))
+    path = tmp_path / "small.csv"
+    path.write_text("user,item,rating\n1,1,2e-6\n1,2,4e-6\n2,1,3e-6\n2,2,5e-6\n2,3,1e-6\n")
+    words = ["recommend", str(path), "--model", "baseline-ridge", "--user"]
+    assert main([*words, "1", "--user", "2"]) == 0
+    said = capsys.readouterr().out
+    assert "user 2: nothing is left to recommend" in said and "0.00000" in said
+    for text in ("01", "1_0", "1.0"):
+        assert main([*words, text]) == 2
+        assert "whole numbers here" in capsys.readouterr().err
+    path.write_text("user,item\n1,1\n1,2\n2,1\n")
+    assert main([*words, "1", "--interactions"]) == 2
+    assert "all values are equal" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("pairs, out, said", [

@@ -1,5 +1,7 @@
 """``rslib recommend`` and ``predict``: what a model says, that is fitted once and kept."""
 
+import math
+import warnings
 from pathlib import Path
 
 from rslib.commands.parser import suggested, whole
@@ -14,9 +16,12 @@ def _raw(text, ids):
     if ids.dtype.kind not in "iu":
         return text
     try:
-        return int(text)
+        number = int(text)
     except ValueError:
-        raise ValueError(f"--user {text}: ids of users are whole numbers here") from None
+        number = None
+    if str(number) != text:     # int() reads 007, 1_0 and other digits too
+        raise ValueError(f"--user {text}: ids of users are whole numbers here")
+    return number
 
 
 def _because(model, user, raw_item):
@@ -40,11 +45,19 @@ def _rated_often(ratings, at_least):
 
 def _ratings(arguments):
     """The ratings that a command names, once it is sure that there is such a model."""
+    from rslib.runs.rungs import RUNGS
     from rslib.runs.settings import OWN
 
     if arguments.model not in OWN:
         raise ValueError(f"no model {arguments.model!r}; {suggested(arguments.model, OWN)}")
-    return load_asked(arguments.dataset, reading(arguments, map(pair_of, arguments.option)))
+    options = reading(arguments, map(pair_of, arguments.option))
+    ratings = load_asked(arguments.dataset, options)
+    if ratings.values.min() == ratings.values.max():
+        raise ValueError(f"{arguments.dataset}: all values are equal, so that a model of ratings "
+                         "has nothing to learn; in Python, models.EASE and others rank such items")
+    if RUNGS[arguments.model].part == "Time" and ratings.days is None:
+        raise ValueError(f"{arguments.dataset}: has no times, which {arguments.model} needs")
+    return ratings, options
 
 
 def _recommend(arguments):
@@ -52,7 +65,7 @@ def _recommend(arguments):
     from rslib.recommend import recommend
     from rslib.runs.kept import fitted
 
-    ratings = _ratings(arguments)
+    ratings, _ = _ratings(arguments)
     numbering = ratings.numbering
     users = [_raw(text, numbering.user_ids) for text in arguments.user]
     numbers = dict(zip(users, numbering.numbers("user", users).tolist(), strict=True))
@@ -64,8 +77,45 @@ def _recommend(arguments):
             for user in users for place, each in enumerate(found[user], 1)]
     shown = ["user", "place", "item", "title", "score"]
     shown += ["because of"] if any(row["because of"] for row in rows) else []
-    print(Table(rows, shown, digits={"score": 3}) if rows else "nothing is left to recommend")
+    print(Table(rows, shown, digits={"score": _digits(ratings)}) if rows
+          else "nothing is left to recommend")
+    for user in (each for each in users if rows and not found[each]):
+        print(f"user {user}: nothing is left to recommend")
     return 0
+
+
+def _digits(ratings):
+    """Digits behind the point by which scores of these ratings can be told apart."""
+    return max(0, 3 - math.floor(math.log10(ratings.spread)))
+
+
+def _check_out(out, *inputs):
+    """Refuse to write over what is no plain file, or over what is read."""
+    if out.is_dir():
+        raise ValueError(f"{out}: is a folder; name the file to write")
+    if out.is_symlink() or (out.exists() and not out.is_file()):
+        raise ValueError(f"{out}: is a link or a device; name a plain file")
+    if any(Path(each).exists() and out.exists() and out.samefile(each) for each in inputs):
+        raise ValueError(f"{out}: is what is read; name another file")
+    require_writable(out.absolute().parent, "name another file")
+
+
+def _asked(path, ratings, options):
+    """Pairs of a file in the numbering of the ratings; what is said of its form holds here too."""
+    from rslib.sources import SourceError, load
+
+    form = {name: value for name, value in options.items()
+            if name not in ("rating", "scale", "duplicates", "interactions", "wide")}
+    try:
+        asked = load(path, like=ratings, **form)
+    except SourceError as error:
+        if "no rating column" not in str(error):
+            raise
+        asked = load(path, like=ratings, interactions=True, **form)
+    if asked.info.n_duplicates:
+        warnings.warn(f"{path}: {asked.info.n_duplicates:,} rows repeat a pair and get no line of "
+                      "their own", stacklevel=2)
+    return asked.pairs
 
 
 def _predict(arguments):
@@ -75,18 +125,15 @@ def _predict(arguments):
 
     from rslib.metrics import clip
     from rslib.runs.kept import fitted
-    from rslib.sources import load
 
-    require_writable(arguments.out.absolute().parent, "name another file")
-    if arguments.out.is_dir():
-        raise ValueError(f"{arguments.out}: is a folder; name the file to write")
-    ratings = _ratings(arguments)
-    asked = load(arguments.pairs, like=ratings, interactions=True).pairs
+    _check_out(arguments.out, arguments.dataset, arguments.pairs)
+    ratings, options = _ratings(arguments)
+    asked = _asked(arguments.pairs, ratings, options)
     model = fitted(ratings, arguments.model)
     said, text = clip(model.predict(asked), ratings.scale), StringIO()
     writer, known = csv.writer(text, lineterminator="\n"), ratings.numbering
     writer.writerow(["user", "item", "prediction"])
-    writer.writerows([known.user_ids[user], known.item_ids[item], f"{value:.4f}"]
+    writer.writerows([known.user_ids[user], known.item_ids[item], f"{value:.6g}"]
                      for user, item, value in zip(asked.users, asked.items, said, strict=True))
     write_text(arguments.out, text.getvalue())
     print(f"{arguments.out}: {len(asked):,} predictions")

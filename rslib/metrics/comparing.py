@@ -155,12 +155,17 @@ def compare_rankings(rankings, figure="ndcg", k=None, **options):
         if not (np.array_equal(each.users, first.users)
                 and np.array_equal(each.n_held_out, first.n_held_out)):
             raise ValueError(f"{name} was ranked for other users or held-out items than the first")
+        if k is None and each.items.shape != first.items.shape:
+            raise ValueError(f"{name} has {each.items.shape[1]} places, the first "
+                             f"{first.items.shape[1]}: say how many count, k=")
     return compare_means({name: getattr(each, figure)(k) for name, each in rankings.items()},
                          **options)
 
 
 def _compare(name, models, sums, statistic, sign, reference, n_resamples, seed):
     """Rows of `compare`: ``statistic`` of sums (m + 1, ...), the more the better if sign is 1."""
+    if sums.shape[1] < 2:
+        raise ValueError(f"{sums.shape[1]} users: a comparison resamples users, at least two")
     for model, of_users in zip(models, sums, strict=False):     # the last row counts
         if not np.isfinite(of_users).all():
             raise ValueError(f"{model} holds a number that is not finite")

@@ -58,12 +58,13 @@ def rank(model, known, held_out, *, k=100, train=None, block=None):
     doi:10.1145/3394486.3403226.
     """
     _check(model, known, held_out, k)
+    _check_others(known, train, block)
     xp = array_module(known.users, held_out.users)
     counts = xp.bincount(held_out.users, minlength=held_out.n_users)
     users = xp.flatnonzero(counts > 0)
     sides = [_by_place(pairs, users) for pairs in (known, held_out)]
     items, hits = np.empty((len(users), k), np.int32), np.empty((len(users), k), bool)
-    block = block or max(1, BLOCK // known.n_items)
+    block = max(1, BLOCK // known.n_items) if block is None else block
     for start in range(0, len(users), block):
         rows = slice(start, min(start + block, len(users)))
         scores = _scores(model, users[rows], known.n_items)
@@ -90,6 +91,20 @@ def _check(model, known, held_out, k):
     if not len(held_out):
         raise ValueError("held_out is empty: there is nothing to find")
     _check_pairs(known, held_out)
+
+
+def _check_others(known, train, block):
+    if block is not None and block < 1:
+        raise ValueError(f"block must be at least 1, or None, not {block}")
+    if train is None:
+        return
+    if not isinstance(train, Pairs):
+        raise TypeError(f"train needs Pairs or Ratings, not {type(train).__name__}")
+    if train.n_items != known.n_items:
+        raise ValueError(f"known is {known!r}, train {train!r}: split one Ratings")
+    if known.numbering and train.numbering and known.numbering.differs(
+            train.numbering, users=False, days=False):
+        raise ValueError("items are numbered by other ids in known than in train")
 
 
 def _check_pairs(known, held_out):

@@ -1,6 +1,7 @@
 """Models that are fitted once and kept, until the ratings, the settings or the code change."""
 
 import hashlib
+import warnings
 from pathlib import Path
 
 from tqdm import tqdm
@@ -48,7 +49,10 @@ def fitted(ratings, rung):
     """
     place = _place(ratings, rung)
     if place.is_file():
-        return rslib.load_model(place)
+        try:
+            return rslib.load_model(place)
+        except ValueError:
+            warnings.warn(f"{place}: was damaged; the model is fitted anew", stacklevel=2)
     require_writable(place.parent, "set RSLIB_RUNS to a folder that can be")
     model = own_model(rung)
     with tqdm(total=getattr(model, "n_epochs", None), desc=f"fitting {rung}", unit="pass",
