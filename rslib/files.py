@@ -5,14 +5,28 @@ left that was killed can be told from what another is writing. What appears has 
 umask asks for, as if it had been written in place.
 """
 
+import hashlib
 import os
 import shutil
 import tempfile
 from contextlib import contextmanager
 from pathlib import Path
 
-__all__ = ["new_file", "new_folder", "remove_stale", "require_writable", "scratch_folder",
-           "socket_folder", "write_text"]
+__all__ = ["code_digest", "new_file", "new_folder", "remove_stale", "require_writable",
+           "scratch_folder", "socket_folder", "write_text"]
+
+
+def code_digest(names=(".",)):
+    """Return a digest of files, and of folders of code, of this package; by default of all of it.
+
+    Results of other code are other results: it belongs to the key of whatever is kept.
+    """
+    root, digest = Path(__file__).parent, hashlib.sha256()
+    for name in names:
+        path = root / name
+        for file in sorted(path.rglob("*.py")) if path.is_dir() else [path]:
+            digest.update(file.read_bytes())
+    return digest.hexdigest()
 
 
 def require_writable(folder, remedy):

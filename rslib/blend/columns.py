@@ -10,9 +10,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-import rslib
 from rslib.backend import asnumpy
-from rslib.files import new_folder
+from rslib.files import code_digest, new_folder
 
 __all__ = ["Column", "keep", "kept", "key_of", "split_digest"]
 
@@ -53,19 +52,9 @@ def _described(model):
                                        for each in fields(model)}}
 
 
-def _code_digest():
-    """Digest of the code that fits and predicts: results of other code are other results."""
-    root, digest = Path(rslib.__file__).parent, hashlib.sha256()
-    for name in _CODE:
-        path = root / name
-        for file in sorted(path.rglob("*.py")) if path.is_dir() else [path]:
-            digest.update(file.read_bytes())
-    return digest.hexdigest()
-
-
 def key_of(model, data, seen):
     """Return what says whether a kept column is the one: model, data, code, and what was seen."""
-    return json.dumps({"model": _described(model), "data": data, "code": _code_digest(),
+    return json.dumps({"model": _described(model), "data": data, "code": code_digest(_CODE),
                        "seen": bool(seen)}, sort_keys=True)
 
 

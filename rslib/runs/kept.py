@@ -1,31 +1,21 @@
 """Models that are fitted once and kept, until the ratings, the settings or the code change."""
 
-import hashlib
 import warnings
-from pathlib import Path
 
 from tqdm import tqdm
 
 import rslib
-from rslib.files import require_writable
+from rslib.files import code_digest, require_writable
 from rslib.numbering import digest_of_rows
 from rslib.runs.records import runs_root
 from rslib.runs.settings import digest, own_params
 from rslib.runs.tune import own_model
 
-__all__ = ["fitted", "source_digest"]
-
-
-def source_digest():
-    """Return a digest of the package: results of other code are other results."""
-    found = hashlib.sha256()
-    for path in sorted(Path(rslib.__file__).parent.rglob("*.py")):
-        found.update(path.read_bytes())
-    return found.hexdigest()[:16]
+__all__ = ["fitted"]
 
 
 def _place(ratings, rung):
-    about = [f"{digest_of_rows(ratings):016x}", ratings.numbering.digests, source_digest(),
+    about = [f"{digest_of_rows(ratings):016x}", ratings.numbering.digests, code_digest(),
              own_params(rung)]
     return runs_root() / "models" / f"{ratings.info.name}-{rung}~{digest(about)}.npz"
 

@@ -11,11 +11,10 @@ from io import StringIO
 from pathlib import Path
 
 from rslib.extras import needs
-from rslib.files import new_file, remove_stale, scratch_folder, write_text
+from rslib.files import code_digest, new_file, remove_stale, scratch_folder, write_text
 from rslib.plots import Table
 from rslib.plots import sweep as draw_sweep
 from rslib.runs.execute import NotebookFailed, run_notebook
-from rslib.runs.kept import source_digest
 from rslib.runs.parameters import check, code_cells, defaults, require_file
 from rslib.runs.pool import run_many
 from rslib.runs.rungs import RUNGS
@@ -60,7 +59,7 @@ class Sweep:
     @cached_property
     def runs(self):
         """Parameters of every run by its key, in the order of the grid."""
-        code = _digest(code_cells(self.notebook), source_digest())
+        code = _digest(code_cells(self.notebook), code_digest())
         points = [dict(zip(self.grid, values, strict=True))
                   for values in itertools.product(*self.grid.values())]
         parameters = [{**self.parameters, **point} for point in points]

@@ -19,16 +19,11 @@ pair that has one
 .. math:: E[r_{ui} \mid r_{ui} > 0] = \frac{n_u \pi_{ui}}{1 - (1 - \pi_{ui})^{n_u}}
 """
 
-import hashlib
-import re
-from dataclasses import replace
-from pathlib import Path
-
 import numpy as np
 
-from rslib import HOME
+from rslib.files import code_digest
 from rslib.ratings import Info, Ratings
-from rslib.sources import store
+from rslib.sources.drawn import load_drawn
 from rslib.sources.preferences import prefer
 
 __all__ = ["generate", "load_purchases"]
@@ -143,10 +138,7 @@ def generate(n_purchases, *, n_users=None, n_items=None, n_factors=8, seed=0, ta
 
 def _version():
     """Return what the drawn numbers depend on: this code and the library that draws."""
-    code = hashlib.sha256()
-    for file in ("purchases.py", "preferences.py"):
-        code.update(Path(__file__).with_name(file).read_bytes())
-    return [code.hexdigest(), np.__version__]
+    return [code_digest(("sources/purchases.py", "sources/preferences.py")), np.__version__]
 
 
 def load_purchases(name, cache=None):
@@ -167,21 +159,7 @@ def load_purchases(name, cache=None):
 
     Raises
     ------
-    ValueError
-        If the name is none of these.
-    OSError
-        If the store cannot be written.
+    ValueError, OSError
+        See `load_drawn`.
     """
-    match = re.fullmatch(r"synthetic-purchases(?:-([1-9]\d*)([km]?))?", name)
-    if not match:
-        raise ValueError(f"no synthetic set is called {name!r}: write synthetic-purchases, or a "
-                         "size as in synthetic-purchases-50k or synthetic-purchases-1m")
-    size, unit = match.groups()
-    n_purchases = int(size) * {"": 1, "k": 1_000, "m": 1_000_000}[unit] if size else 100_000
-    if n_purchases < KEPT:
-        ratings = generate(n_purchases)
-    else:
-        size = f"synthetic-purchases-{n_purchases}"
-        ratings = store.keep(size, [size], _version(), lambda folder: generate(n_purchases),
-                             store.place(cache, HOME))
-    return replace(ratings, info=replace(ratings.info, name=name))
+    return load_drawn(name, "synthetic-purchases", ("50k", "1m"), generate, KEPT, _version(), cache)

@@ -48,17 +48,12 @@ doi:10.1145/1557019.1557072. Koren, The BellKor Solution to the Netflix Grand Pr
 III for day effects and frequencies.
 """
 
-import hashlib
-import re
-from dataclasses import replace
-from pathlib import Path
-
 import numpy as np
 import scipy
 
-from rslib import HOME
+from rslib.files import code_digest
 from rslib.ratings import Info, Pairs, Ratings
-from rslib.sources import store
+from rslib.sources.drawn import load_drawn
 from rslib.sources.planted import N_DAYS, Strengths, expected_stars, normal, plant
 
 __all__ = ["generate", "load_synthetic"]
@@ -205,10 +200,8 @@ def generate(n_ratings, *, n_users=None, n_items=None, n_factors=8, seed=0, **st
 
 def _version():
     """Return what the drawn numbers depend on: this code and the libraries that draw."""
-    code = hashlib.sha256()
-    for file in ("synthetic.py", "planted.py"):
-        code.update(Path(__file__).with_name(file).read_bytes())
-    return [code.hexdigest(), np.__version__, scipy.__version__]
+    return [code_digest(("sources/synthetic.py", "sources/planted.py")),
+            np.__version__, scipy.__version__]
 
 
 def load_synthetic(name, cache=None):
@@ -229,21 +222,7 @@ def load_synthetic(name, cache=None):
 
     Raises
     ------
-    ValueError
-        If the name is none of these.
-    OSError
-        If the store cannot be written.
+    ValueError, OSError
+        See `load_drawn`.
     """
-    match = re.fullmatch(r"synthetic(?:-([1-9]\d*)([km]?))?", name)
-    if not match:
-        raise ValueError(f"no synthetic set is called {name!r}: write synthetic, or a size as in "
-                         "synthetic-500k or synthetic-10m")
-    size, unit = match.groups()
-    n_ratings = int(size) * {"": 1, "k": 1_000, "m": 1_000_000}[unit] if size else 100_000
-    if n_ratings < KEPT:
-        ratings = generate(n_ratings)
-    else:
-        size = f"synthetic-{n_ratings}"
-        ratings = store.keep(size, [size], _version(), lambda folder: generate(n_ratings),
-                             store.place(cache, HOME))
-    return replace(ratings, info=replace(ratings.info, name=name))
+    return load_drawn(name, "synthetic", ("500k", "10m"), generate, KEPT, _version(), cache)
