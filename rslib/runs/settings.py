@@ -7,8 +7,8 @@ from dataclasses import asdict, dataclass, field
 from rslib import models
 from rslib.runs.rungs import RUNGS
 
-__all__ = ["BLEND", "BLEND_REG", "CHOSEN", "OWN", "Own", "chosen_for", "digest",
-           "is_own", "own_params"]
+__all__ = ["BLEND", "BLEND_REG", "CHOSEN", "OWN", "Own", "chosen_for", "digest", "is_own",
+           "model_of", "own_params"]
 
 CHOSEN = "settings.json"
 """File beside the records of a data set: the notebook parameters chosen on its probe set."""
@@ -136,8 +136,8 @@ def digest(params):
     return hashlib.sha256(text.encode()).hexdigest()[:8]
 
 
-def own_params(rung, chosen=None):
-    """Return all hyper-parameters with which a rung stands on the ladder.
+def model_of(rung, chosen=None):
+    """Return the model of a rung, not fitted, with the settings that it has on the ladder.
 
     Parameters
     ----------
@@ -149,7 +149,12 @@ def own_params(rung, chosen=None):
     own, values = OWN[rung], (chosen or {}).get(RUNGS[rung].notebook, {})
     changes = own.changes | {name: values[parameter] for name, parameter in own.reads.items()
                              if parameter in values}
-    return asdict(getattr(models, own.model)(**changes))
+    return getattr(models, own.model)(**changes)
+
+
+def own_params(rung, chosen=None):
+    """Return all hyper-parameters of `model_of`."""
+    return asdict(model_of(rung, chosen))
 
 
 def _member(rung, chosen):
@@ -172,7 +177,7 @@ def is_own(record, chosen=None):
     ----------
     record : Record
     chosen : dict or None
-        As `own_params` takes it.
+        As `model_of` takes it.
     """
     if record.rung == "blend":
         return _is_own_blend(record, chosen)

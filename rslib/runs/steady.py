@@ -1,8 +1,9 @@
 """Find first steps with which no fit of the ladder runs away, whatever the ratings are like."""
 
-from rslib import models
+from dataclasses import replace
+
 from rslib.runs.rungs import RUNGS
-from rslib.runs.settings import OWN, own_params
+from rslib.runs.settings import OWN, model_of, own_params
 
 __all__ = ["steady"]
 
@@ -34,11 +35,11 @@ def _halvings(rung, split, on_fit):
 
     Once more than that, if at all: its notebook fits variants, which may run away a little sooner.
     """
-    params, own = own_params(rung), OWN[rung]
+    model, params = model_of(rung), own_params(rung)
     for times in range(_MOST):
         on_fit(rung)
-        shorter = params | {name: params[name] / 2**times for name in _rates(rung)}
-        if _holds(getattr(models, own.model)(**shorter), own.seen,
+        shorter = {name: params[name] / 2**times for name in _rates(rung)}
+        if _holds(replace(model, **shorter), OWN[rung].seen,
                   ((split.final, None), (split.train, split.probe.pairs))):
             return times + (times > 0)
     return _MOST

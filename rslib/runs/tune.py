@@ -9,14 +9,13 @@ from typing import NamedTuple
 import numpy as np
 from tqdm import tqdm
 
-from rslib import models
 from rslib.backend import asnumpy
 from rslib.files import write_text
 from rslib.metrics import clipped_rmse
 from rslib.runs.protocol import predict_probe
 from rslib.runs.records import place_of, runs_root
 from rslib.runs.rungs import RUNGS
-from rslib.runs.settings import CHOSEN, OWN, digest, own_params
+from rslib.runs.settings import CHOSEN, OWN, digest, model_of, own_params
 from rslib.runs.steady import steady
 from rslib.splits import Split
 
@@ -86,10 +85,8 @@ def _descend(score, start):
 
 def _probe_rmse(rung, chosen, split):
     """RMSE of one rung on probe with notebook parameters; infinite where the fit diverges."""
-    own = OWN[rung]
-    model = getattr(models, own.model)(**own_params(rung, chosen))
     try:
-        guess = predict_probe(model, split, seen=own.seen)
+        guess = predict_probe(model_of(rung, chosen), split, seen=OWN[rung].seen)
     except ArithmeticError:
         return np.inf
     return clipped_rmse(guess, asnumpy(split.probe.values), split.train.scale)
@@ -204,7 +201,7 @@ def own_model(rung, split=None):
     if rung not in OWN:
         raise ValueError(f"{rung!r} is no rung of one model; choose from {', '.join(OWN)}")
     known = None if split is None else remembered(split)
-    return getattr(models, OWN[rung].model)(**own_params(rung, known and known[0]))
+    return model_of(rung, known and known[0])
 
 
 def forget(split):
