@@ -37,10 +37,12 @@ def _because(model, user, raw_item):
 
 def _rated_often(ratings, at_least):
     """Raw ids of the items with so many ratings, or None for all."""
+    import numpy as np
+
     if at_least <= 1:
         return None
-    indptr = ratings.by_item.indptr
-    return ratings.numbering.item_ids[indptr[1:] - indptr[:-1] >= at_least].tolist()
+    counts = np.bincount(ratings.items, minlength=ratings.n_items)
+    return ratings.numbering.item_ids[counts >= at_least].tolist()
 
 
 def _ratings(arguments):
@@ -102,15 +104,14 @@ def _check_out(out, *inputs):
 
 def _asked(path, ratings, options):
     """Pairs of a file in the numbering of the ratings; what is said of its form holds here too."""
-    from rslib.sources import SourceError, load
+    from rslib.sources import load
+    from rslib.sources.errors import NoRatingColumn
 
     form = {name: value for name, value in options.items()
             if name not in ("rating", "scale", "duplicates", "interactions", "wide")}
     try:
         asked = load(path, like=ratings, **form)
-    except SourceError as error:
-        if "no rating column" not in str(error):
-            raise
+    except NoRatingColumn:
         asked = load(path, like=ratings, interactions=True, **form)
     if asked.info.n_duplicates:
         warnings.warn(f"{path}: {asked.info.n_duplicates:,} rows repeat a pair and get no line of "

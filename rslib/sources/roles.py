@@ -2,7 +2,7 @@
 
 import re
 
-from rslib.sources.errors import SourceError
+from rslib.sources.errors import NoRatingColumn, SourceError
 from rslib.sources.locate import shown
 
 __all__ = ["ROLES", "columns_of", "common_name", "measure_of"]
@@ -60,7 +60,8 @@ def _missing(label, role, names):
             "if it names none, pass header=None")
     if role == "rating" and not counts:
         said += "; if each row is a click, pass interactions=True"
-    return SourceError(f"{label}: row 1: no {role} column among {shown(names)}; {said}")
+    kind = NoRatingColumn if role == "rating" else SourceError
+    return kind(f"{label}: row 1: no {role} column among {shown(names)}; {said}")
 
 
 def _choose(label, role, names, given):
