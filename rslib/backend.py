@@ -23,7 +23,6 @@ import sys
 import warnings
 
 import numpy as np
-import scipy.linalg
 import scipy.sparse
 
 __all__ = ["array_module", "asnumpy", "bytes_at_a_time", "deviation_of", "gpu_available",
@@ -232,10 +231,12 @@ def inverse_spd(matrix):
         identity = xp.zeros((n, n), matrix.dtype)
         identity[xp.arange(n), xp.arange(n)] = 1
         return xp.linalg.solve(matrix, identity)
-    factor, failed = scipy.linalg.lapack.dpotrf(matrix.T, overwrite_a=1)
+    from scipy.linalg import lapack  # only who inverts waits for it
+
+    factor, failed = lapack.dpotrf(matrix.T, overwrite_a=1)
     if failed or not np.isfinite(np.diagonal(factor)).all():
         raise np.linalg.LinAlgError("the matrix is not positive definite, or holds NaN")
-    inverse = scipy.linalg.lapack.dpotri(factor, overwrite_c=1)[0].T    # below the diagonal
+    inverse = lapack.dpotri(factor, overwrite_c=1)[0].T    # below the diagonal
     for start in range(0, n, STRIP):
         stop = min(start + STRIP, n)
         inverse[start:stop, stop:] = inverse[stop:, start:stop].T
