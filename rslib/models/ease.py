@@ -136,17 +136,9 @@ class EASE(Model):
                                 self.rated_ids_, self.rated_values_, self.weights_.T)
         return xp.where(columns < 0, xp.zeros_like(sums), sums)
 
-    def _rows(self, users):
-        """Return the rows of X of some users, as a CSR."""
-        xp = array_module(users)
-        counts = (self.rated_indptr_[1:] - self.rated_indptr_[:-1])[users]
-        indptr = xp.concatenate([xp.zeros(1, xp.int64), xp.cumsum(counts)])
-        rows = rows_between(indptr, 0, len(users))
-        entries = self.rated_indptr_[users][rows] + xp.arange(len(rows)) - indptr[rows]
-        return CSR(indptr, self.rated_ids_[entries], self.rated_values_[entries], entries)
-
     def _score(self, users):
-        xp, rows = array_module(self.weights_), self._rows(users)
+        xp = array_module(self.weights_)
+        rows = _rows(self.rated_indptr_, self.rated_ids_, self.rated_values_, users)
         scores = xp.zeros((len(users), self.n_items_), xp.float32)
         scores[:, self.items_] = filled_products(rows, rows.values, self.weights_)
         return scores
@@ -159,12 +151,10 @@ class EASE(Model):
         total = total + (unknown ** 2).sum(dtype=xp.float64)
         step = max(1, BLOCK // max(known.n_items, 1))
         for start in range(0, known.n_users, step):
-            stop = min(start + step, known.n_users)
-            entries = slice(int(x.indptr[start]), int(x.indptr[stop]))
-            rows = CSR(x.indptr[start:stop + 1] - x.indptr[start], x.ids[entries],
-                       x.values[entries], None)
+            users = xp.arange(start, min(start + step, known.n_users))
+            rows = _rows(x.indptr, x.ids, x.values, users)
             errors = filled_products(rows, rows.values, self.weights_)
-            errors[rows_between(rows.indptr, 0, stop - start), rows.ids] -= rows.values
+            errors[rows_between(rows.indptr, 0, len(users)), rows.ids] -= rows.values
             total = total + (errors ** 2).sum(dtype=xp.float64)
         return float(total)
 
@@ -173,6 +163,16 @@ class EASE(Model):
         new = self._with_users(ratings)
         new._keep(new._known(ratings))
         return new
+
+
+def _rows(indptr, ids, values, users):
+    """Return the rows of some users, as a CSR of their own."""
+    xp = array_module(users)
+    counts = (indptr[1:] - indptr[:-1])[users]
+    own = xp.concatenate([xp.zeros(1, xp.int64), xp.cumsum(counts)])
+    place = rows_between(own, 0, len(users))
+    entries = indptr[users][place] + xp.arange(len(place)) - own[place]
+    return CSR(own, ids[entries], values[entries], entries)
 
 
 def _diagonal(matrix):
